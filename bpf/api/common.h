@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
+/*
+ * What every detector's kernel side shares with user space: scope, mode and limit. Fixed-width fields, padded by hand.
+ */
+#ifndef CRYPTNONO_BPF_API_COMMON_H
+#define CRYPTNONO_BPF_API_COMMON_H
+
+#include "match.h"
+
+#define SCOPE_MAX 16
+/* Levels of the cgroup tree that are walked; systemd and the kubelet nest 5 to 7 deep, a container in one adds 2. */
+#define CGROUP_MAX_DEPTH 16
+#define HIERARCHY_V2 0
+/* Slots of the blast-radius ring: the largest `maxTargets`. */
+#define LIMIT_SLOTS 64
+/* A limit unit that is a user and not a container: the uid with this bit. */
+#define LIMIT_UNIT_USER (1ULL << 63)
+
+/* One cgroup. */
+struct scope_entry {
+	__u64 cgroup_id;  /* inode number of its directory */
+	__u32 level;	  /* below the hierarchy's root, which is 0 */
+	__u32 hierarchy;  /* HIERARCHY_V2, or 1 + the v1 controller's id in the kernel's enum cgroup_subsys_id */
+};
+
+/* Who may be touched: in one of `include` (none: everybody) and in none of `exclude`. */
+struct scope_set {
+	__u32 includes;
+	__u32 excludes;
+	struct scope_entry include[SCOPE_MAX];
+	struct scope_entry exclude[SCOPE_MAX];
+};
+
+/* Written by user space at any time, read by every program. */
+struct enforce_config {
+	__u64 kill_groups;	  /* mask of the rule groups that kill; the others report */
+	__u64 limit_window_ns;
+	__u32 limit_targets;	  /* 1 to LIMIT_SLOTS */
+	__u32 unit_hierarchy;	  /* as in scope_entry: where containers are told apart */
+	__u32 active_scope;	  /* which of the two scope sets counts: the other one is written, then this is flipped */
+	__u32 pad;
+	struct scope_set scope[2];
+};
+
+/* One rule group's ring: when a unit was last admitted as a new one. A slot older than the window is free. */
+struct limit_ring {
+	__u64 admitted_ns[LIMIT_SLOTS];
+};
+
+struct limit_key {
+	__u64 unit;
+	__u32 group;
+	__u32 pad;
+};
+
+/* Arguments of the `limit_admit` program, by which user space asks the same limit (BPF_PROG_TEST_RUN, two u64). */
+#define LIMIT_ARG_GROUP 0
+#define LIMIT_ARG_UNIT 1
+
+MATCH_ASSERT(sizeof(struct scope_entry) == 16);
+MATCH_ASSERT(sizeof(struct scope_set) == 8 + 2 * SCOPE_MAX * 16);
+MATCH_ASSERT(__builtin_offsetof(struct enforce_config, scope) == 32);
+MATCH_ASSERT(sizeof(struct enforce_config) == 32 + 2 * (8 + 2 * SCOPE_MAX * 16));
+MATCH_ASSERT(sizeof(struct limit_key) == 16);
+
+#endif

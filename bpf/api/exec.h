@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
+/*
+ * execwhacker: what the kernel side tells user space about an exec that hit a rule.
+ *
+ * A record of either ring buffer is one struct exec_event and then, without gaps, `filename_bytes` of the path given to
+ * execve, `path_bytes` of the executable's resolved path, and `argv_captured` bytes of the argument area (NUL after each
+ * argument). None of the three is NUL-terminated by itself.
+ */
+#ifndef CRYPTNONO_BPF_API_EXEC_H
+#define CRYPTNONO_BPF_API_EXEC_H
+
+#include "common.h"
+
+/* Bounds of what a record holds. Matching has no such bound. */
+#define EXEC_PATH_MAX 4096
+#define EXEC_ARGV_MAX MATCH_CHUNK
+/* Components that the path of an executable may have before the kernel side gives up (the tail is kept). */
+#define EXEC_PATH_DEPTH 48
+/* 6 MiB is the most that the kernel takes for arguments (3/4 of _STK_LIM, fs/exec.c), whatever the stack's limit. */
+#define EXEC_MAX_CHUNKS 256
+
+enum exec_verdict {
+	EXEC_KILLED = 1,   /* SIGKILL is pending; the process does not return to user mode */
+	EXEC_REPORTED = 2, /* would have been killed: mode or limit */
+	EXEC_DECIDE = 3,   /* user space decides: an allowed pattern may spare it, or the signal was refused */
+};
+
+/* exec_event.flags */
+#define EXEC_LIMITED 1U	     /* reported because of the blast-radius limit */
+#define EXEC_SIGNAL_FAILED 2U
+#define EXEC_PATH_TRUSTED 4U /* the executable is root's, nobody else may write it, and it is not on FUSE */
+#define EXEC_PATH_CUT 8U     /* `path` lacks its beginning */
+#define EXEC_UNREADABLE 16U  /* part of the arguments could not be read in the kernel (paged out) */
+
+struct exec_event {
+	__u64 time_ns;		 /* CLOCK_MONOTONIC, at the hook */
+	__u64 start_boottime_ns; /* with pid: the identity of the process */
+	__u64 cgroup_id;	 /* v2 */
+	__u64 unit;		 /* of the blast-radius limit: a container's cgroup id, or LIMIT_UNIT_USER | uid */
+	__u64 groups;		 /* mask of the rule groups that were hit */
+	__u32 rule;		 /* in the rules of `generation` */
+	__u32 generation;
+	__u32 pid;
+	__u32 ppid;
+	__u32 uid;
+	__u32 argv_bytes;	 /* of the whole argument area */
+	__u32 argv_captured;
+	__u16 filename_bytes;
+	__u16 path_bytes;
+	__u8 verdict;		 /* enum exec_verdict */
+	__u8 flags;
+	__u8 pad[6];
+	char comm[16];
+};
+
+/* Per CPU, monotonic. */
+struct exec_stats {
+	__u64 checked;	      /* execs in scope */
+	__u64 killed;
+	__u64 reported;
+	__u64 deferred;	      /* left to user space */
+	__u64 refused;	      /* protected processes */
+	__u64 limited;	      /* of `reported`: because of the limit */
+	__u64 unreadable;
+	__u64 signal_failed;
+	__u64 lost_events;    /* records that found `events` full */
+	__u64 lost_decisions; /* records that found `decisions` full: user space must scan */
+};
+
+MATCH_ASSERT(sizeof(struct exec_event) == 96);
+MATCH_ASSERT(__builtin_offsetof(struct exec_event, rule) == 40);
+MATCH_ASSERT(__builtin_offsetof(struct exec_event, verdict) == 72);
+MATCH_ASSERT(__builtin_offsetof(struct exec_event, comm) == 80);
+MATCH_ASSERT(sizeof(struct exec_stats) == 80);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
+/*
+ * The only place in the kernel side that sends a signal: mode, protected processes and the blast-radius limit are asked here,
+ * so that no detector can forget one of them.
+ */
+#ifndef CRYPTNONO_BPF_LIB_ENFORCE_H
+#define CRYPTNONO_BPF_LIB_ENFORCE_H
+
+#include "config.bpf.h"
+#include "scope.bpf.h"
+
+#define SIGKILL 9
+
+/* Processes that are never touched: the daemon and its ancestors. Thread group id -> start_boottime. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, __u64);
+} protected_pids SEC(".maps");
+
+/* Cgroups that are a container (or a user's session) -> the unit that they count as. Kept by user space; what is not in it
+ * counts by user id, so a container that is too new to be known shares a unit with its user's other processes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, __u64);
+} units SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct limit_key);
+	__type(value, __u64);
+} limit_seen SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MATCH_MAX_GROUPS);
+	__type(key, __u32);
+	__type(value, struct limit_ring);
+} limit_rings SEC(".maps");
+
+enum enforcement {
+	ENFORCE_KILLED,
+	ENFORCE_REPORT,	 /* no group that was hit kills */
+	ENFORCE_LIMITED, /* the limit of every group that kills is used up by others */
+	ENFORCE_REFUSED, /* protected */
+	ENFORCE_FAILED,	 /* the kernel would not take the signal */
+};
+
+static __always_inline __u64 start_boottime(struct task_struct *task)
+{
+	/* Called real_start_time before 5.5, which is older than what we promise. */
+	return task->group_leader->start_boottime;
+}
+
+static __always_inline bool current_protected(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	__u64 *start;
+
+	if (pid == 1 || task->flags & 0x00200000 /* PF_KTHREAD */)
+		return true;
+	start = bpf_map_lookup_elem(&protected_pids, &pid);
+	return start && *start == start_boottime(task);
+}
+
+static __noinline __u64 current_unit(void)
+{
+	struct cgroup *cgroup = current_cgroup(settings.unit_hierarchy);
+	int depth;
+
+	for (depth = 0; depth < CGROUP_MAX_DEPTH && cgroup; depth++) {
+		__u64 id = BPF_CORE_READ(cgroup, kn, id);
+		__u64 *unit = bpf_map_lookup_elem(&units, &id);
+
+		if (unit)
+			return *unit;
+		cgroup = parent_cgroup(cgroup);
+	}
+	return LIMIT_UNIT_USER | (__u32)bpf_get_current_uid_gid();
+}
+
+/*
+ * May `group` act on `unit` now? A unit that was admitted within the window is admitted again and uses nothing up, so one
+ * attacker cannot exhaust the limit for the others; a new one needs a slot that is older than the window.
+ */
+static __noinline bool limit_admits(__u32 group, __u64 unit)
+{
+	struct limit_key key = { .unit = unit, .group = group };
+	__u64 now = bpf_ktime_get_ns();
+	__u64 window = settings.limit_window_ns;
+	__u64 *seen = bpf_map_lookup_elem(&limit_seen, &key);
+	struct limit_ring *ring;
+	__u32 slot;
+
+	if (seen && now - *seen < window) {
+		*seen = now;
+		return true;
+	}
+	ring = bpf_map_lookup_elem(&limit_rings, &group);
+	if (!ring)
+		return false;
+	for (slot = 0; slot < LIMIT_SLOTS && slot < settings.limit_targets; slot++) {
+		__u64 before = ring->admitted_ns[slot];
+
+		if (before && now - before < window)
+			continue;
+		/* Another CPU may have taken the slot in the meantime: then look on. */
+		if (__sync_val_compare_and_swap(&ring->admitted_ns[slot], before, now) != before)
+			continue;
+		bpf_map_update_elem(&limit_seen, &key, &now, BPF_ANY);
+		return true;
+	}
+	return false;
+}
+
+struct admit_context {
+	__u64 groups;
+	__u64 unit;
+	bool admitted;
+};
+
+static int admit_group(__u32 group, struct admit_context *context)
+{
+	if (!(context->groups >> (group & 63) & 1))
+		return 0;
+	context->admitted = limit_admits(group & 63, context->unit);
+	return context->admitted;
+}
+
+/* What may be done to the current process for these rule groups; does not do it. */
+static __always_inline enum enforcement enforcement_for(__u64 groups, __u64 unit)
+{
+	struct admit_context context = { .groups = groups & settings.kill_groups, .unit = unit };
+
+	if (current_protected())
+		return ENFORCE_REFUSED;
+	if (!context.groups)
+		return ENFORCE_REPORT;
+	bpf_loop(MATCH_MAX_GROUPS, admit_group, &context, 0);
+	return context.admitted ? ENFORCE_KILLED : ENFORCE_LIMITED;
+}
+
+/* Kills the current process, or says why not. */
+static __always_inline enum enforcement enforce(__u64 groups, __u64 unit)
+{
+	enum enforcement verdict = enforcement_for(groups, unit);
+
+	if (verdict == ENFORCE_KILLED && bpf_send_signal(SIGKILL))
+		return ENFORCE_FAILED;
+	return verdict;
+}
+
+/* User space asks the same limit for the processes that it kills itself. Not attached; run by BPF_PROG_TEST_RUN. */
+SEC("raw_tp")
+int limit_admit(struct bpf_raw_tracepoint_args *args)
+{
+	return limit_admits(args->args[LIMIT_ARG_GROUP] & (MATCH_MAX_GROUPS - 1), args->args[LIMIT_ARG_UNIT]);
+}
+
+#endif

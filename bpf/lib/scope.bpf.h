@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
+/* Which processes may be touched: by cgroup, in the kernel, before anything else is looked at. */
+#ifndef CRYPTNONO_BPF_LIB_SCOPE_H
+#define CRYPTNONO_BPF_LIB_SCOPE_H
+
+#include "config.bpf.h"
+
+/* css_set.subsys[] has 13 to 14 elements in the kernels since 5.10; a hierarchy beyond the real ones is never configured. */
+#define CGROUP_MAX_SUBSYS 16
+
+static __always_inline struct cgroup *current_cgroup(__u32 hierarchy)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (hierarchy == HIERARCHY_V2)
+		return task->cgroups->dfl_cgrp;
+	/* v1: the set holds one state per controller; each points to the cgroup in its controller's hierarchy. */
+	if (hierarchy > CGROUP_MAX_SUBSYS)
+		return NULL;
+	return BPF_CORE_READ(task, cgroups, subsys[hierarchy - 1], cgroup);
+}
+
+/* Walking the parents' states works on every kernel; cgroup.ancestors[] changed its form in 6.1. */
+static __always_inline struct cgroup *parent_cgroup(struct cgroup *cgroup)
+{
+	return BPF_CORE_READ(cgroup, self.parent, cgroup);
+}
+
+static __always_inline bool below_v1(const volatile struct scope_entry *entry)
+{
+	struct cgroup *cgroup = current_cgroup(entry->hierarchy);
+	int depth;
+
+	for (depth = 0; depth < CGROUP_MAX_DEPTH && cgroup; depth++) {
+		if (BPF_CORE_READ(cgroup, kn, id) == entry->cgroup_id)
+			return true;
+		cgroup = parent_cgroup(cgroup);
+	}
+	return false;
+}
+
+static __always_inline bool below(const volatile struct scope_entry *entry)
+{
+	if (entry->hierarchy == HIERARCHY_V2)
+		return bpf_get_current_ancestor_cgroup_id(entry->level) == entry->cgroup_id;
+	return below_v1(entry);
+}
+
+static __noinline bool current_in_scope(void)
+{
+	const volatile struct scope_set *set = &settings.scope[settings.active_scope & 1];
+	bool in = set->includes == 0;
+	__u32 i;
+
+	for (i = 0; i < SCOPE_MAX && i < set->includes && !in; i++)
+		in = below(&set->include[i]);
+	for (i = 0; i < SCOPE_MAX && i < set->excludes && in; i++)
+		in = !below(&set->exclude[i]);
+	return in;
+}
+
+#endif

@@ -1,0 +1,89 @@
+// What a configuration says, as plain data. Filled by config/load.h; everybody else only reads it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cryptnono::config {
+
+// Where a value stands: an index into Config::files, line and column from 1 (0: the embedded default, no file).
+struct Origin {
+  std::uint16_t file = 0;
+  std::uint16_t column = 0;  // 65535: that column or later
+  std::uint32_t line = 0;
+};
+
+struct RuleText {
+  std::string text;  // as written; the matcher folds ASCII case
+  Origin origin;
+};
+
+// Spares a banned command line whose executable *is* this file, whatever argv says. See docs/configuration.md for what
+// "is" means (resolved path, owned by root, not writable by others).
+struct AllowedExecutable {
+  std::string path;                    // absolute
+  std::optional<std::string> pattern;  // RE2; if present, must match the shell-quoted command line too
+  Origin origin;
+};
+
+// The rules of one configuration file (or, later, of one named group). The unit of the blast-radius limit.
+struct RuleGroup {
+  std::string name;  // the file's name without directory and extension
+  std::vector<RuleText> banned_strings;     // match as whole words
+  std::vector<RuleText> banned_substrings;  // match anywhere; at least kMinSubstringLength bytes
+  std::vector<RuleText> allowed_patterns;   // RE2, already translated from Python's syntax where that was needed
+  std::vector<AllowedExecutable> allowed_executables;
+};
+
+// Shortest banned substring: shorter ones would stand in nearly every command line, and the in-kernel filter reads
+// three bytes at a time.
+inline constexpr std::size_t kMinSubstringLength = 3;
+// Longest banned string or substring, in bytes: bounds what one rule may cost in the kernel's tables.
+inline constexpr std::size_t kMaxRuleLength = 4096;
+
+enum class Action : std::uint8_t { kKill, kReport };
+
+// A rule group that would hit more than `max_targets` distinct containers (outside containers: users) within `window_s`
+// reports in new ones instead of killing.
+struct Limit {
+  std::uint32_t max_targets = 20;  // 1 to 64; 64 is the kernel side's ring size
+  std::uint32_t window_s = 60;     // 1 to 3600
+};
+
+struct Execwhacker {
+  bool enabled = true;
+  Action action = Action::kKill;
+  double scan_interval_s = 10;  // 0: only the scan at start is left out too
+  Limit limit;
+  std::vector<RuleGroup> groups;
+};
+
+// Whom the daemon may touch: processes in one of `cgroups` (empty: all of the host), less those in `exclude`.
+struct Scope {
+  std::vector<std::string> cgroups;  // absolute directories below a cgroup v2 or v1 mount
+  std::vector<std::string> exclude;
+};
+
+enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
+
+struct Log {
+  LogLevel level = LogLevel::kInfo;
+  std::uint32_t max_command_line_bytes = 32768;  // longer ones are cut in the log, and marked
+};
+
+struct Metrics {
+  std::vector<std::string> listen;  // "address:port"; empty: no metrics server
+};
+
+struct Config {
+  std::vector<std::string> files;  // paths as given, in order
+  bool dry_run = false;            // nothing is killed by anything; everything is reported
+  Scope scope;
+  Execwhacker execwhacker;
+  Log log;
+  Metrics metrics;
+};
+
+}  // namespace cryptnono::config

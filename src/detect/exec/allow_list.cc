@@ -1,0 +1,110 @@
+#include "detect/exec/allow_list.h"
+
+#include <re2/filtered_re2.h>
+#include <re2/re2.h>
+
+#include <algorithm>
+
+namespace cryptnono::detect {
+
+namespace {
+
+// Bounds what one pattern may take; RE2's default is 8 MiB.
+constexpr std::int64_t kPatternMemory = 4 << 20;
+
+RE2::Options options() {
+  RE2::Options out;
+  out.set_case_sensitive(false);
+  out.set_log_errors(false);
+  out.set_max_mem(kPatternMemory);
+  return out;
+}
+
+Result<std::unique_ptr<RE2>> compile(const std::string& text) {
+  auto pattern = std::make_unique<RE2>(text, options());
+  if (!pattern->ok()) return fail("allowed pattern: " + pattern->error(), ExitCode::kConfig);
+  return pattern;
+}
+
+bool matches(const RE2& pattern, std::string_view line) {
+  return pattern.Match({line.data(), line.size()}, 0, line.size(), RE2::ANCHOR_START, nullptr, 0);
+}
+
+// Shell quoting leaves these characters alone, and never puts two runs of them together that were apart.
+bool survives_quoting(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+         std::string_view("_@%+=:,./-").find(c) != std::string_view::npos;
+}
+
+std::string longest_surviving_run(const std::string& atom) {
+  std::string best;
+  std::string run;
+  for (const char c : atom) {
+    run = survives_quoting(c) ? run + c : std::string();
+    if (run.size() > best.size()) best = run;
+  }
+  return best;
+}
+
+}  // namespace
+
+AllowList::AllowList() = default;
+AllowList::AllowList(AllowList&&) noexcept = default;
+AllowList& AllowList::operator=(AllowList&&) noexcept = default;
+AllowList::~AllowList() = default;
+
+Result<AllowList> AllowList::build(const std::vector<config::RuleGroup>& groups) {
+  AllowList self;
+  for (const config::RuleGroup& group : groups) {
+    for (const config::RuleText& pattern : group.allowed_patterns) TRY(self.add_pattern(pattern.text));
+    for (const config::AllowedExecutable& executable : group.allowed_executables) {
+      Executable entry{.path = executable.path, .pattern = nullptr};
+      if (executable.pattern) entry.pattern = TRY(compile(*executable.pattern));
+      self.paths_.push_back(executable.path);
+      self.executables_.push_back(std::move(entry));
+    }
+  }
+  return self;
+}
+
+// FilteredRE2 turns a pattern into a formula of "and" and "or" over literals ("atoms") that holds whenever the pattern
+// matches. Such a formula has no "not", so if it is true some atom is there; an atom that quoting could tear apart may be left
+// out if the formula is false with all of those and nothing else.
+Result<void> AllowList::add_pattern(const std::string& text) {
+  patterns_.push_back(TRY(compile(text)));
+  re2::FilteredRE2 filter(static_cast<int>(config::kMinSubstringLength));
+  int id = 0;
+  std::vector<std::string> atoms;
+  if (filter.Add(text, options(), &id) != RE2::NoError) {
+    return fail("allowed pattern: cannot be analysed", ExitCode::kConfig);
+  }
+  filter.Compile(&atoms);
+  std::vector<int> unusable;
+  for (std::size_t i = 0; i < atoms.size(); ++i) {
+    std::string run = longest_surviving_run(atoms[i]);
+    if (run.size() < config::kMinSubstringLength) {
+      unusable.push_back(static_cast<int>(i));
+    } else {
+      literals_.push_back(std::move(run));
+    }
+  }
+  std::vector<int> possible;
+  filter.AllPotentials(unusable, &possible);
+  needs_no_literal_ = needs_no_literal_ || !possible.empty();
+  return {};
+}
+
+std::optional<std::string> AllowList::spares(const Question& question) const {
+  for (const auto& pattern : patterns_) {
+    if (matches(*pattern, question.quoted_line)) return "allowed-pattern:" + pattern->pattern();
+  }
+  for (const Executable& executable : executables_) {
+    if (question.trusted_path.empty() || executable.path != question.trusted_path) continue;
+    if (executable.pattern == nullptr || matches(*executable.pattern, question.quoted_line)) {
+      return "allowed-executable:" + executable.path;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace cryptnono::detect

@@ -1,0 +1,105 @@
+#include "detect/exec/exec_rules.h"
+
+#include <algorithm>
+
+#include "base/shell_quote.h"
+#include "base/utf8.h"
+
+namespace cryptnono::detect {
+
+Result<std::shared_ptr<ExecRules>> ExecRules::compile(const config::Execwhacker& config,
+                                                      std::uint32_t generation) {
+  std::shared_ptr<ExecRules> self(new ExecRules(TRY(AllowList::build(config.groups))));
+  self->generation_ = generation;
+  std::size_t bytes = 0;
+  for (const config::RuleGroup& group : config.groups) {
+    for (const config::RuleText& rule : group.banned_strings) bytes += rule.text.size();
+    for (const config::RuleText& rule : group.banned_substrings) bytes += rule.text.size();
+  }
+  self->text_.reserve(bytes);  // the entries below point into it
+  std::vector<match::Entry> entries;
+  const auto add_all = [&](const std::vector<config::RuleText>& rules, match::Kind kind, std::size_t group) {
+    for (const config::RuleText& rule : rules) {
+      const auto index = static_cast<std::uint32_t>(self->size());
+      self->add(rule, group);
+      entries.push_back({.text = self->rule_text(index),
+                         .kind = kind,
+                         .group = self->rule_groups_[index],
+                         .rule = index});
+    }
+  };
+  for (std::size_t group = 0; group < config.groups.size(); ++group) {
+    self->group_names_.push_back(config.groups[group].name);
+    add_all(config.groups[group].banned_strings, match::Kind::kWord, group);
+    add_all(config.groups[group].banned_substrings, match::Kind::kSubstring, group);
+  }
+  for (const std::string& literal : self->allow_list_.literals()) {
+    entries.push_back({.text = literal, .kind = match::Kind::kAllowLiteral});
+  }
+  for (const std::string& path : self->allow_list_.paths()) {
+    entries.push_back({.text = path, .kind = match::Kind::kAllowPath});
+  }
+  auto tables = std::make_shared<match::Tables>(TRY(match::build_tables(
+      entries, {.generation = generation, .always_defer = self->allow_list_.needs_no_literal()})));
+  self->tables_ = tables->bytes();
+  self->tables_owner_ = std::move(tables);
+  return self;
+}
+
+void ExecRules::add(const config::RuleText& rule, std::size_t group) {
+  text_ += rule.text;
+  starts_.push_back(static_cast<std::uint32_t>(text_.size()));
+  rule_groups_.push_back(static_cast<std::uint8_t>(std::min<std::size_t>(group, MATCH_MAX_GROUPS - 1)));
+  origins_.push_back(rule.origin);
+}
+
+void ExecRules::use_tables(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
+  tables_ = bytes;
+  tables_owner_ = std::move(owner);
+}
+
+std::string_view ExecRules::rule_text(std::uint32_t rule) const {
+  if (rule >= size()) return {};
+  return std::string_view(text_).substr(starts_[rule], starts_[rule + 1] - starts_[rule]);
+}
+
+std::string_view ExecRules::group_name(std::uint32_t group) const {
+  return group < group_names_.size() ? std::string_view(group_names_[group]) : std::string_view();
+}
+
+std::uint64_t ExecRules::all_groups() const {
+  if (group_names_.size() >= MATCH_MAX_GROUPS) return ~std::uint64_t{0};
+  return (std::uint64_t{1} << group_names_.size()) - 1;
+}
+
+Judgement ExecRules::judge(const ExecLine& line) const {
+  const match::Hit hit = match::Matcher(tables_).match(line.text);
+  if (!hit.banned()) return {};
+  return judge_hit(line, hit.groups, hit.rule);
+}
+
+Judgement ExecRules::judge_hit(const ExecLine& line, std::uint64_t groups, std::uint32_t rule) const {
+  Judgement judgement{.verdict = Judgement::Verdict::kBanned, .groups = groups, .rule = rule, .allowed_by = {}};
+  const std::string quoted = quoted_line(line.text.filename, line.text.argv);
+  std::optional<std::string> reason = allow_list_.spares(
+      {.quoted_line = quoted, .trusted_path = line.path_trusted ? line.text.path : std::string_view()});
+  if (reason) {
+    judgement.verdict = Judgement::Verdict::kSpared;
+    judgement.allowed_by = std::move(*reason);
+  }
+  return judgement;
+}
+
+std::string quoted_line(std::string_view filename, std::string_view argv) {
+  std::vector<std::string_view> arguments = split_cmdline(argv);
+  if (!filename.empty()) {
+    if (arguments.empty()) {
+      arguments.push_back(filename);
+    } else {
+      arguments[0] = filename;
+    }
+  }
+  return replace_invalid_utf8(shell_join(arguments));
+}
+
+}  // namespace cryptnono::detect

@@ -1,0 +1,86 @@
+// ExecRules: one generation of execwhacker's rules, and the verdict they give. Pure: no kernel, no /proc, no clock.
+//
+// `explain`, the scans and the decisions that the kernel leaves to user space all ask judge(), so they agree.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "config/types.h"
+#include "detect/exec/allow_list.h"
+#include "match/matcher.h"
+#include "match/tables.h"
+
+namespace cryptnono::detect {
+
+// A command line as it is judged; see match::CommandLine.
+struct ExecLine {
+  match::CommandLine text;
+  bool path_trusted = false;  // `text.path` is the executable's, and only root could have written it
+};
+
+struct Judgement {
+  enum class Verdict : std::uint8_t {
+    kNothing,  // no banned string
+    kSpared,   // banned, but allowed
+    kBanned
+  };
+  Verdict verdict = Verdict::kNothing;
+  std::uint64_t groups = 0;    // that hit
+  std::uint32_t rule = MATCH_NO_RULE;
+  std::string allowed_by;      // kSpared: as AllowList::spares says it
+};
+
+// Immutable after compile(), but for use_tables(); any number of threads may ask.
+class ExecRules {
+ public:
+  // Errors: kConfig when the rules are too large.
+  static Result<std::shared_ptr<ExecRules>> compile(const config::Execwhacker& config,
+                                                    std::uint32_t generation);
+
+  [[nodiscard]] Judgement judge(const ExecLine& line) const;
+  // The same when the kernel has found the hit already.
+  [[nodiscard]] Judgement judge_hit(const ExecLine& line, std::uint64_t groups, std::uint32_t rule) const;
+
+  [[nodiscard]] std::uint32_t generation() const { return generation_; }
+  [[nodiscard]] std::size_t size() const { return starts_.size() - 1; }
+  // The text of a rule, as written; "" for MATCH_NO_RULE.
+  [[nodiscard]] std::string_view rule_text(std::uint32_t rule) const;
+  [[nodiscard]] std::uint8_t rule_group(std::uint32_t rule) const { return rule_groups_[rule]; }
+  // Where the rule was written.
+  [[nodiscard]] config::Origin rule_origin(std::uint32_t rule) const { return origins_[rule]; }
+  [[nodiscard]] std::string_view group_name(std::uint32_t group) const;
+  // All groups, as a mask.
+  [[nodiscard]] std::uint64_t all_groups() const;
+  [[nodiscard]] const AllowList& allow_list() const { return allow_list_; }
+
+  [[nodiscard]] std::span<const std::byte> tables() const { return tables_; }
+  // From here on reads the same tables from `bytes`, which `owner` keeps alive, and frees its own. Call before other threads
+  // see the object.
+  void use_tables(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
+
+ private:
+  explicit ExecRules(AllowList allow_list) : allow_list_(std::move(allow_list)) {}
+  void add(const config::RuleText& rule, std::size_t group);
+
+  AllowList allow_list_;
+  std::uint32_t generation_ = 0;
+  std::vector<std::string> group_names_;
+  // The rules' texts one behind the other: 50,000 std::strings would take three times as much.
+  std::string text_;
+  std::vector<std::uint32_t> starts_{0};
+  std::vector<std::uint8_t> rule_groups_;
+  std::vector<config::Origin> origins_;
+  std::shared_ptr<const void> tables_owner_;
+  std::span<const std::byte> tables_;
+};
+
+// The shell-quoted command line on which allowed patterns are matched: the arguments, argv[0] replaced by `filename` unless
+// that is empty. Bytes that are not UTF-8 become U+FFFD, one for each.
+std::string quoted_line(std::string_view filename, std::string_view argv);
+
+}  // namespace cryptnono::detect

@@ -1,0 +1,51 @@
+// Skeleton<T>: owner of one bpftool skeleton, from open to destroy.
+//
+// Destroying it detaches its programs and frees its maps, unless something else holds them. Not thread-safe; the maps' file
+// descriptors may be used from any thread while it lives.
+#pragma once
+
+#include <bpf/libbpf.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+
+namespace cryptnono::kernel {
+
+template <typename T>
+class Skeleton {
+ public:
+  // Opens without touching the kernel: sizes and read-only data may be set until load().
+  static Result<Skeleton> open() {
+    T* skeleton = T::open(nullptr);
+    if (skeleton == nullptr) return fail_errno("cannot open the BPF object", errno);
+    return Skeleton(skeleton);
+  }
+
+  Result<void> load() { return check(T::load(skeleton_.get()), "cannot load the BPF object"); }
+  Result<void> attach() { return check(T::attach(skeleton_.get()), "cannot attach the BPF programs"); }
+  void detach() { T::detach(skeleton_.get()); }
+
+  T* operator->() { return skeleton_.get(); }
+  const T* operator->() const { return skeleton_.get(); }
+
+ private:
+  struct Destroy {
+    void operator()(T* skeleton) const { T::destroy(skeleton); }
+  };
+  explicit Skeleton(T* skeleton) : skeleton_(skeleton) {}
+
+  static Result<void> check(int error, std::string_view what) {
+    if (error == 0) return {};
+    return fail_errno(what, -error);
+  }
+
+  std::unique_ptr<T, Destroy> skeleton_;
+};
+
+// Sends libbpf's own messages to `sink` (null: nowhere) instead of stderr. Call once, before the first skeleton.
+void set_libbpf_sink(void (*sink)(std::string_view line));
+
+}  // namespace cryptnono::kernel
