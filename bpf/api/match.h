@@ -27,7 +27,7 @@
 
 #define MATCH_BUCKET_EDGES 4
 /* Buckets looked at before "no edge"; the builder enlarges the table until this is enough. */
-#define MATCH_MAX_PROBES 6
+#define MATCH_MAX_PROBES 4
 
 #define MATCH_ROOT_WORDS 0
 #define MATCH_ROOT_SUBSTRINGS 1

@@ -36,7 +36,7 @@
 
 /* Bytes read in one step of a machine; the loop around the steps is the caller's (bpf_loop in the kernel). Large enough to
  * make the call's cost vanish, small enough for the verifier to walk. */
-#define MATCH_BYTES_PER_STEP 32
+#define MATCH_BYTES_PER_STEP 16
 
 /* What a run reads. In the kernel these are pointers that the verifier must know, so they live on the stack... */
 struct match_view {
@@ -178,6 +178,16 @@ MATCH_INLINE void match_arrive(const struct match_view *view, struct match_run *
 		run->rule = out->rule;
 }
 
+/* May a string begin with the word `symbol`? No false "no". */
+MATCH_INLINE int match_word_may_start(const struct match_view *view, __u64 symbol)
+{
+	const __u32 word = (__u32)(symbol >> 40) & view->header->filter_mask;
+	const __u64 *page = (const __u64 *)match_page(view, view->header->filter_page + (word >> 9));
+	const __u64 bits = 1ULL << ((symbol >> 1) & 63) | 1ULL << ((symbol >> 7) & 63);
+
+	return page && (page[word & 511] & bits) == bits;
+}
+
 /*
  * One transition with the pending symbol. From the root the symbol either starts something or is forgotten; elsewhere it
  * either leads on, or the state falls back to its longest suffix and the symbol stays pending. Each fall-back gives up at
@@ -204,17 +214,10 @@ MATCH_INLINE void match_transition(const struct match_view *view, struct match_r
 			match_arrive(view, run, state->output);
 	} else {
 		run->state = state[run->state & 511].fail;
+		/* Back at the root of the words most symbols end here; a gap's symbol is even and is looked up. */
+		if (root == MATCH_ROOT_WORDS && run->state == root && run->start & 1)
+			run->pending = match_word_may_start(view, run->start);
 	}
-}
-
-/* May a string begin with the word `symbol`? No false "no". */
-MATCH_INLINE int match_word_may_start(const struct match_view *view, __u64 symbol)
-{
-	const __u32 word = (__u32)(symbol >> 40) & view->header->filter_mask;
-	const __u64 *page = (const __u64 *)match_page(view, view->header->filter_page + (word >> 9));
-	const __u64 bits = 1ULL << ((symbol >> 1) & 63) | 1ULL << ((symbol >> 7) & 63);
-
-	return page && (page[word & 511] & bits) == bits;
 }
 
 MATCH_INLINE void match_emit_word(const struct match_view *view, struct match_run *run)
@@ -238,13 +241,14 @@ MATCH_INLINE void match_emit_gap(const struct match_view *view, struct match_run
 }
 
 /*
- * The common case of the word machine: at the root, where nearly every symbol is read only to be forgotten. Works in
- * registers, and stops before the first symbol that may start a string, at the end of the chunk, or after
+ * Reads on as far as nothing can happen, in registers: at the root, where nearly every symbol is read only to be forgotten, to
+ * the first symbol that may start a string; elsewhere to the first symbol. Or to the end of the chunk, or
  * MATCH_BYTES_PER_STEP bytes.
  */
 MATCH_INLINE void match_words_skim(const struct match_view *view, struct match_run *run)
 {
 	__u32 pos = run->pos, held = run->held, in_word = run->in_word, prev_word = run->prev_word;
+	const __u32 at_root = run->state == MATCH_ROOT_WORDS;
 	__u64 hash = run->hash;
 	int i;
 
@@ -255,7 +259,7 @@ MATCH_INLINE void match_words_skim(const struct match_view *view, struct match_r
 		if (held) {
 			const __u32 gap = match_gap_index((__u8)(held - 1), held >> 16, folded != 0) & 1023;
 
-			if (view->header->gap_starts[gap >> 3] >> (gap & 7) & 1)
+			if (!at_root || view->header->gap_starts[gap >> 3] >> (gap & 7) & 1)
 				break;
 			held = 0;
 		}
@@ -264,7 +268,7 @@ MATCH_INLINE void match_words_skim(const struct match_view *view, struct match_r
 			in_word = 1;
 		} else {
 			if (in_word) {
-				if (match_word_may_start(view, match_word_symbol(hash)))
+				if (!at_root || match_word_may_start(view, match_word_symbol(hash)))
 					break;
 				hash = match_word_start(view->header);
 				in_word = 0;
@@ -282,17 +286,12 @@ MATCH_INLINE void match_words_skim(const struct match_view *view, struct match_r
 	run->hash = hash;
 }
 
-/* One step of the word machine. Returns 1 when the chunk is used up. */
-MATCH_INLINE int match_words_step(const struct match_view *view, struct match_run *run)
+/* Makes the symbol that stands at `pos` pending, if there is one. Returns 1 when the chunk is used up. */
+MATCH_INLINE int match_words_read(const struct match_view *view, struct match_run *run)
 {
-	__u8 byte, folded;
+	__u8 folded;
 
-	if (run->pending) {
-		match_transition(view, run, MATCH_ROOT_WORDS);
-		return 0;
-	}
-	if (run->state == MATCH_ROOT_WORDS)
-		match_words_skim(view, run);
+	match_words_skim(view, run);
 	if (run->pos >= run->len) {
 		if (!run->final)
 			return 1;
@@ -304,21 +303,21 @@ MATCH_INLINE int match_words_step(const struct match_view *view, struct match_ru
 			return 1;
 		return 0;
 	}
-	byte = view->text[run->pos & (MATCH_CHUNK - 1)];
-	folded = match_word_fold[byte];
-	if (run->held) {
+	folded = match_word_fold[view->text[run->pos & (MATCH_CHUNK - 1)]];
+	if (run->held)
 		match_emit_gap(view, run, folded != 0);
-	} else if (folded) {
-		run->hash = match_word_add(run->hash, folded);
-		run->in_word = 1;
-		run->pos++;
-	} else if (run->in_word) {
+	else if (!folded && run->in_word)
 		match_emit_word(view, run);
-	} else {
-		run->held = ((byte ? byte : ' ') + 1U) | run->prev_word << 16;
-		run->prev_word = 0;
-		run->pos++;
-	}
+	return 0;
+}
+
+/* One step of the word machine. Returns 1 when the chunk is used up. */
+MATCH_INLINE int match_words_step(const struct match_view *view, struct match_run *run)
+{
+	if (!run->pending && match_words_read(view, run))
+		return 1;
+	if (run->pending)
+		match_transition(view, run, MATCH_ROOT_WORDS);
 	return 0;
 }
 

@@ -26,17 +26,30 @@ static __always_inline struct cgroup *parent_cgroup(struct cgroup *cgroup)
 	return BPF_CORE_READ(cgroup, self.parent, cgroup);
 }
 
+struct v1_walk {
+	struct cgroup *cgroup;
+	__u64 wanted;
+	bool found;
+};
+
+static int v1_step(__u32 depth, struct v1_walk *walk)
+{
+	struct cgroup *cgroup = walk->cgroup;
+
+	if (!cgroup)
+		return 1;
+	walk->found = BPF_CORE_READ(cgroup, kn, id) == walk->wanted;
+	walk->cgroup = parent_cgroup(cgroup);
+	return walk->found;
+}
+
+/* A loop in a callback, because the verifier would walk one written out for each of the entries. */
 static __always_inline bool below_v1(const volatile struct scope_entry *entry)
 {
-	struct cgroup *cgroup = current_cgroup(entry->hierarchy);
-	int depth;
+	struct v1_walk walk = { .cgroup = current_cgroup(entry->hierarchy), .wanted = entry->cgroup_id };
 
-	for (depth = 0; depth < CGROUP_MAX_DEPTH && cgroup; depth++) {
-		if (BPF_CORE_READ(cgroup, kn, id) == entry->cgroup_id)
-			return true;
-		cgroup = parent_cgroup(cgroup);
-	}
-	return false;
+	bpf_loop(CGROUP_MAX_DEPTH, v1_step, &walk, 0);
+	return walk.found;
 }
 
 static __always_inline bool below(const volatile struct scope_entry *entry)

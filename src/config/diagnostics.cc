@@ -60,18 +60,19 @@ std::vector<Diagnostic> Diagnostics::take(List& list, std::string_view noun) {
   return std::move(list.kept);
 }
 
-std::string quoted(std::string_view value) {
+std::string show_value(std::string_view value) {
   constexpr std::size_t kMaxShown = 60;
   std::string out = "\"";
   std::size_t at = 0;
   while (at < value.size() && at < kMaxShown) {
     const utf8::Decoded next = utf8::decode(value.substr(at));
     const auto byte = static_cast<unsigned char>(value[at]);
-    const bool control = next.code_point < 0x20 || (next.code_point >= 0x7f && next.code_point < 0xa0);
+    const bool control =
+        next.code_point < 0x20 || (next.code_point >= 0x7f && next.code_point < 0xa0);
     if (!next.valid || (control && next.length == 1)) {
       out += fmt::format("\\x{:02x}", byte);
     } else if (control) {
-      out += fmt::format("\\u{:04x}", next.code_point);
+      out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(next.code_point));
     } else {
       if (byte == '"' || byte == '\\') out += '\\';
       out += value.substr(at, next.length);

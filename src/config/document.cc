@@ -14,11 +14,13 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
-void report_duplicate_keys(std::string_view file, Document::Value mapping, Diagnostics& diagnostics) {
+void report_duplicate_keys(std::string_view file, Document::Value mapping,
+                           Diagnostics& diagnostics) {
   std::vector<Document::Value> keys;
   keys.reserve(mapping.size());
   mapping.for_each_entry([&](Document::Value key, Document::Value) { keys.push_back(key); });
-  // Stable: equal keys stay in the order of the file, and each is compared with the first of its kind.
+  // Stable: equal keys stay in the order of the file, and each is compared with the first of its
+  // kind.
   std::stable_sort(keys.begin(), keys.end(),
                    [](const auto& a, const auto& b) { return a.text() < b.text(); });
   for (std::size_t i = 1, first = 0; i < keys.size(); ++i) {
@@ -29,7 +31,7 @@ void report_duplicate_keys(std::string_view file, Document::Value mapping, Diagn
     const Position earlier = keys[first].position();
     diagnostics.error(file, keys[i].position(),
                       fmt::format("the key {} is given twice, first at {}:{}",
-                                  quoted(keys[i].text()), earlier.line, earlier.column));
+                                  show_value(keys[i].text()), earlier.line, earlier.column));
   }
 }
 
@@ -81,8 +83,9 @@ std::optional<Document> parse_document(std::string_view file, std::string_view t
   }
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   if (const std::size_t at = utf8::find_invalid(text); at != std::string_view::npos) {
-    diagnostics.error(file, position_of_byte(text, at),
-                      fmt::format("not UTF-8 (byte 0x{:02x})", static_cast<unsigned char>(text[at])));
+    diagnostics.error(
+        file, position_of_byte(text, at),
+        fmt::format("not UTF-8 (byte 0x{:02x})", static_cast<unsigned char>(text[at])));
     return std::nullopt;
   }
   // The JSON parser would take it for the end of the file and never see what follows.
@@ -138,7 +141,8 @@ bool DocumentBuilder::begin(Document::Kind kind, Position position) {
     error_ = {position, fmt::format("nested deeper than {} levels", kMaxDepth)};
     return false;
   }
-  open_.push_back({static_cast<std::uint32_t>(document_.nodes_.size()), kind == Document::Kind::kMapping});
+  open_.push_back(
+      {static_cast<std::uint32_t>(document_.nodes_.size()), kind == Document::Kind::kMapping});
   document_.nodes_.push_back({.line = position.line, .column = position.column, .kind = kind});
   return true;
 }

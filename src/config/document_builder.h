@@ -1,4 +1,5 @@
-// What the two parsers behind parse_document share. Not for other folders, nor for other files of this one.
+// What the two parsers behind parse_document share. Not for other folders, nor for other files of
+// this one.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +18,9 @@ struct SyntaxError {
   std::string what;
 };
 
-// Puts a Document together from a parser's events, which come in the order of the text and are balanced. The first
-// event that is refused (too deep, a key that is no scalar) returns false and leaves error() set; the parser then stops.
+// Puts a Document together from a parser's events, which come in the order of the text and are
+// balanced. The first event that is refused (too deep, a key that is no scalar) returns false and
+// leaves error() set; the parser then stops.
 class DocumentBuilder {
  public:
   // `expected_bytes`: size of the file, to allocate once.
@@ -54,9 +56,12 @@ class DocumentBuilder {
   SyntaxError error_;
 };
 
-// Each reads `text`, which is well-formed UTF-8 without a byte order mark, into `builder`, up to the first error.
-[[nodiscard]] std::optional<SyntaxError> parse_yaml(std::string_view text, DocumentBuilder& builder);
-[[nodiscard]] std::optional<SyntaxError> parse_json(std::string_view text, DocumentBuilder& builder);
+// Each reads `text`, which is well-formed UTF-8 without a byte order mark, into `builder`, up to
+// the first error.
+[[nodiscard]] std::optional<SyntaxError> parse_yaml(std::string_view text,
+                                                    DocumentBuilder& builder);
+[[nodiscard]] std::optional<SyntaxError> parse_json(std::string_view text,
+                                                    DocumentBuilder& builder);
 
 // Line and column of the byte at `offset` of `text`; of its end if it is shorter.
 [[nodiscard]] Position position_of_byte(std::string_view text, std::size_t offset);

@@ -1,7 +1,8 @@
 // parse_json: the SAX events of nlohmann::json into a DocumentBuilder.
 //
-// The events carry no positions. They do come in the order of the text, so a cursor that walks along, token by token,
-// knows where each began. It may trust that the token is well-formed: the parser has read it already.
+// The events carry no positions. They do come in the order of the text, so a cursor that walks
+// along, token by token, knows where each began. It may trust that the token is well-formed: the
+// parser has read it already.
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -24,7 +25,8 @@ class Cursor {
 
   void skip_one() { step(); }
 
-  // Past the string at the cursor; returns how many bytes it has between its quotes, escapes as written.
+  // Past the string at the cursor; returns how many bytes it has between its quotes, escapes as
+  // written.
   std::size_t skip_string() {
     step();
     const std::size_t begin = at_;
@@ -66,9 +68,11 @@ class Cursor {
   std::uint32_t column_ = 1;
 };
 
-// The library's message without its own position and without the text that it read last, which may be a rule.
+// The library's message without its own position and without the text that it read last, which may
+// be a rule.
 std::string shorten(std::string message) {
-  if (const std::size_t at = message.find("syntax error"); at != std::string::npos) message.erase(0, at);
+  if (const std::size_t at = message.find("syntax error"); at != std::string::npos)
+    message.erase(0, at);
   const std::size_t read = message.find("; last read: ");
   if (read == std::string::npos) return message;
   const std::size_t expected = message.rfind("; expected ");

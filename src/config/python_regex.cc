@@ -15,11 +15,13 @@ namespace cryptnono::config {
 
 namespace {
 
-constexpr int kMaxRepeat = 1000;   // RE2's
-constexpr std::size_t kMaxGroupDepth = 200;  // below RE2's 1000, which would report it without a position
+constexpr int kMaxRepeat = 1000;  // RE2's
+constexpr std::size_t kMaxGroupDepth =
+    200;  // below RE2's 1000, which would report it without a position
 constexpr std::int64_t kMaxCompiledBytes = 8 << 20;
 
-// One pass from left to right; what is open is on a stack, so a hostile pattern cannot exhaust the call stack.
+// One pass from left to right; what is open is on a stack, so a hostile pattern cannot exhaust the
+// call stack.
 class Translator {
  public:
   explicit Translator(std::string_view pattern) : in_(pattern) {}
@@ -47,12 +49,14 @@ class Translator {
   struct Group {
     std::size_t start = 0;
     Flags flags;
-    std::vector<std::size_t> tail;      // into dollars_: nothing has followed them in this branch so far
-    std::vector<std::size_t> settled;   // the same, of the branches before
+    std::vector<std::size_t>
+        tail;  // into dollars_: nothing has followed them in this branch so far
+    std::vector<std::size_t> settled;  // the same, of the branches before
   };
 
-  // A `$` outside of multiline mode. Python lets it match at the end and before a \n at the end. RE2 cannot look ahead,
-  // but may consume that \n if nothing else follows in the pattern. So it is written when that is known.
+  // A `$` outside of multiline mode. Python lets it match at the end and before a \n at the end.
+  // RE2 cannot look ahead, but may consume that \n if nothing else follows in the pattern. So it is
+  // written when that is known.
   struct Dollar {
     std::size_t offset = 0;  // in out_
     bool last = true;
@@ -69,6 +73,7 @@ class Translator {
   void open(std::size_t start, std::string_view text, Flags flags);
   bool close();
   void branch();
+  void dollar();
 
   // Everything that something can follow a `$` with.
   void begin_item(Last kind) {
@@ -115,14 +120,7 @@ bool Translator::step() {
       out_ += top().flags.multiline ? "(?m:^)" : "^";
       break;
     case '$':
-      last_ = Last::kAssertion;
-      if (top().flags.multiline) {
-        begin_item(Last::kAssertion);
-        out_ += "(?m:$)";
-      } else {
-        top().tail.push_back(dollars_.size());
-        dollars_.push_back({.offset = out_.size()});
-      }
+      dollar();
       break;
     case '.':
       begin_item(Last::kAtom);
@@ -144,6 +142,18 @@ void Translator::branch() {
   group.settled.insert(group.settled.end(), group.tail.begin(), group.tail.end());
   group.tail.clear();
   last_ = Last::kNothing;
+}
+
+void Translator::dollar() {
+  if (top().flags.multiline) {
+    begin_item(Last::kAssertion);
+    out_ += "(?m:$)";
+    return;
+  }
+  // No begin_item: one `$` after another asks for nothing more.
+  top().tail.push_back(dollars_.size());
+  dollars_.push_back({.offset = out_.size()});
+  last_ = Last::kAssertion;
 }
 
 void Translator::open(std::size_t start, std::string_view text, Flags flags) {
@@ -219,7 +229,8 @@ bool Translator::extension(std::size_t start) {
   return true;
 }
 
-// (?im) at the start of the pattern, or (?i-s:...) anywhere. RE2 is told of i and s; the others are dealt with here.
+// (?im) at the start of the pattern, or (?i-s:...) anywhere. RE2 is told of i and s; the others are
+// dealt with here.
 bool Translator::flags(std::size_t start) {
   const Flags before = top().flags;
   std::string on;
@@ -342,7 +353,8 @@ std::string Translator::with_dollars() const {
 }
 
 bool spares_all(const re2::RE2& pattern) {
-  static constexpr std::array<std::string_view, 4> kUnlike = {"a", "/usr/bin/x -y 1", "\x01", "'\xc3\xa9'"};
+  static constexpr std::array<std::string_view, 4> kUnlike = {"a", "/usr/bin/x -y 1", "\x01",
+                                                              "'\xc3\xa9'"};
   return std::all_of(kUnlike.begin(), kUnlike.end(), [&](std::string_view line) {
     return pattern.Match(line, 0, line.size(), re2::RE2::ANCHOR_START, nullptr, 0);
   });

@@ -11,7 +11,8 @@ namespace cryptnono::config {
 
 namespace {
 
-// What stands for \d, \w and \s inside of [ ]. Python's \w is str.isalnum() or _, its \s is str.isspace().
+// What stands for \d, \w and \s inside of [ ]. Python's \w is str.isalnum() or _, its \s is
+// str.isspace().
 constexpr std::string_view kUnicodeDigit = R"(\p{Nd})";
 constexpr std::string_view kUnicodeWord = R"(\p{L}\p{N}_)";
 constexpr std::string_view kUnicodeSpace =
@@ -62,12 +63,11 @@ struct RegexScanner::ClassItem {
   char shorthand = 0;  // not 0: this instead of the code point
 };
 
-// A class as far as it is read.
 struct ClassBody {
-  std::string members;       // for the inside of [ ], without \W in Unicode
-  bool not_word = false;     // \W in Unicode was among them
-  bool underscore = false;   // _ alone was
-  bool digits = false;       // \d was
+  std::string members;      // for the inside of [ ], without \W in Unicode
+  bool not_word = false;    // \W in Unicode was among them
+  bool underscore = false;  // _ alone was
+  bool digits = false;      // \d was
   bool anything_else = false;
 };
 
@@ -146,8 +146,8 @@ bool RegexScanner::read_escape(bool in_class, RegexEscape& escape) {
   return fail(start, fmt::format("unknown escape \\{}", c));
 }
 
-// Python: \0 and up to two octal digits, or three octal digits, are a character; everything else is a backreference.
-// In a class one to three octal digits are a character.
+// Python: \0 and up to two octal digits, or three octal digits, are a character; everything else is
+// a backreference. In a class one to three octal digits are a character.
 bool RegexScanner::read_number_escape(char first, std::size_t start, bool in_class,
                                       RegexEscape& escape) {
   const std::size_t after_first = start + 2;
@@ -253,7 +253,8 @@ bool RegexScanner::read_class(bool ascii, std::string& out) {
     out += body.digits ? R"(\p{Nl}\p{No})" : R"(\p{N})";
     out += body.underscore ? "]" : "_]";
   } else {
-    return fail(start, "\\W in a negated class together with others than _ and \\d; write (?a) in front");
+    return fail(start,
+                "\\W in a negated class together with others than _ and \\d; write (?a) in front");
   }
   return true;
 }

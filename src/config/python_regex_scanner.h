@@ -10,6 +10,8 @@
 
 namespace cryptnono::config {
 
+struct ClassBody;  // a character class as far as it is read
+
 struct RegexEscape {
   enum class Kind {
     kCodePoint,  // `code_point`
@@ -21,8 +23,8 @@ struct RegexEscape {
   char letter = 0;
 };
 
-// Reads a pattern from left to right. The functions that read a construct return false, with error() set, if it is
-// wrong or not possible in RE2; then nothing more may be read.
+// Reads a pattern from left to right. The functions that read a construct return false, with
+// error() set, if it is wrong or not possible in RE2; then nothing more may be read.
 class RegexScanner {
  public:
   explicit RegexScanner(std::string_view pattern) : pattern_(pattern) {}
@@ -56,7 +58,7 @@ class RegexScanner {
                                         RegexEscape& escape);
   [[nodiscard]] bool read_hex_escape(char letter, std::size_t start, RegexEscape& escape);
   [[nodiscard]] bool read_class_item(ClassItem& item);
-  [[nodiscard]] bool read_class_body(ClassItem first, bool ascii, struct ClassBody& body);
+  [[nodiscard]] bool read_class_body(ClassItem first, bool ascii, ClassBody& body);
 
   std::string_view pattern_;
   std::size_t at_ = 0;

@@ -55,7 +55,7 @@ struct Limit {
 struct Execwhacker {
   bool enabled = true;
   Action action = Action::kKill;
-  double scan_interval_s = 10;  // 0: only the scan at start is left out too
+  double scan_interval_s = 10;  // 0: no scan, not even at the start
   Limit limit;
   std::vector<RuleGroup> groups;
 };

@@ -16,7 +16,8 @@ struct Decoded {
 // The code point at the start of `text`, which must not be empty.
 [[nodiscard]] Decoded decode(std::string_view text);
 
-// How many code points `text` has; a stray byte counts as none if it looks like a continuation, as one otherwise.
+// How many code points `text` has; a stray byte counts as none if it looks like a continuation, as
+// one otherwise.
 [[nodiscard]] inline std::size_t count(std::string_view text) {
   std::size_t n = 0;
   for (const char c : text) n += (static_cast<unsigned char>(c) & 0xc0) != 0x80;

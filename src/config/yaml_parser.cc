@@ -43,7 +43,8 @@ class Parser {
     SyntaxError error{to_position(parser_.problem_mark), parser_.problem};
     if (parser_.context != nullptr) {
       const Position began = to_position(parser_.context_mark);
-      error.what += fmt::format(", {} that began at {}:{}", parser_.context, began.line, began.column);
+      error.what +=
+          fmt::format(", {} that began at {}:{}", parser_.context, began.line, began.column);
     }
     if (parser_.problem_mark.index < text_.size() && at_tab()) {
       error.what += " (a tab; YAML is indented with blanks only)";
@@ -76,7 +77,8 @@ DocumentBuilder::Scalar to_scalar(const yaml_event_t& event) {
   const bool quotes = scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE ||
                       scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE;
   const std::string_view text(reinterpret_cast<const char*>(scalar.value), scalar.length);
-  // Every escape is longer than what it stands for, so a text as long as its source on one line *is* its source.
+  // Every escape is longer than what it stands for, so a text as long as its source on one line
+  // *is* its source.
   const std::size_t span = event.end_mark.index - event.start_mark.index;
   const bool verbatim = (plain || quotes) && event.start_mark.line == event.end_mark.line &&
                         span == utf8::count(text) + (quotes ? 2 : 0);
@@ -87,15 +89,18 @@ DocumentBuilder::Scalar to_scalar(const yaml_event_t& event) {
           .in_quotes = quotes};
 }
 
-// What is refused although YAML has it. `anchor` and `tag` are libyaml's, null if the value has none.
+// What is refused although YAML has it. `anchor` and `tag` are libyaml's, null if the value has
+// none.
 std::optional<SyntaxError> refuse(const yaml_event_t& event, const yaml_char_t* anchor,
                                   const yaml_char_t* tag) {
-  if (anchor != nullptr) return SyntaxError{to_position(event.start_mark), "anchors are not supported"};
+  if (anchor != nullptr)
+    return SyntaxError{to_position(event.start_mark), "anchors are not supported"};
   if (tag != nullptr) return SyntaxError{to_position(event.start_mark), "tags are not supported"};
   return std::nullopt;
 }
 
-std::optional<SyntaxError> build(const yaml_event_t& event, DocumentBuilder& builder, int& documents) {
+std::optional<SyntaxError> build(const yaml_event_t& event, DocumentBuilder& builder,
+                                 int& documents) {
   const Position position = to_position(event.start_mark);
   bool admitted = true;
   switch (event.type) {
@@ -109,7 +114,8 @@ std::optional<SyntaxError> build(const yaml_event_t& event, DocumentBuilder& bui
       admitted = builder.add(to_scalar(event));
       break;
     case YAML_SEQUENCE_START_EVENT:
-      if (auto no = refuse(event, event.data.sequence_start.anchor, event.data.sequence_start.tag)) {
+      if (auto no =
+              refuse(event, event.data.sequence_start.anchor, event.data.sequence_start.tag)) {
         return no;
       }
       admitted = builder.begin(Document::Kind::kSequence, position);

@@ -1,0 +1,73 @@
+#include "base/json_line.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+namespace cryptnono {
+
+std::string json_string(std::string_view value) {
+  return nlohmann::json(value).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
+
+void JsonLine::key(std::string_view key) {
+  text_ += text_.empty() ? "{" : ", ";
+  text_ += json_string(key);
+  text_ += ": ";
+}
+
+JsonLine& JsonLine::add(std::string_view name, std::string_view value) {
+  key(name);
+  text_ += json_string(value);
+  return *this;
+}
+
+JsonLine& JsonLine::add(std::string_view name, bool value) {
+  key(name);
+  text_ += value ? "true" : "false";
+  return *this;
+}
+
+JsonLine& JsonLine::add(std::string_view name, std::int64_t value) {
+  key(name);
+  text_ += std::to_string(value);
+  return *this;
+}
+
+JsonLine& JsonLine::add(std::string_view name, std::uint64_t value) {
+  key(name);
+  text_ += std::to_string(value);
+  return *this;
+}
+
+JsonLine& JsonLine::add(std::string_view name, double value) {
+  key(name);
+  text_ += nlohmann::json(value).dump();
+  return *this;
+}
+
+JsonLine& JsonLine::add(std::string_view name, const std::vector<std::string>& values) {
+  key(name);
+  text_ += '[';
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i > 0) text_ += ", ";
+    text_ += json_string(values[i]);
+  }
+  text_ += ']';
+  return *this;
+}
+
+std::string JsonLine::finish(std::string_view event, std::string_view level) {
+  const auto now = std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+  const auto seconds = std::chrono::time_point_cast<std::chrono::seconds>(now);
+  add("event", event);
+  add("level", level);
+  add("timestamp", fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
+                               (now - seconds).count()));
+  text_ += "}\n";
+  return std::exchange(text_, {});
+}
+
+}  // namespace cryptnono

@@ -1,0 +1,261 @@
+#include "config/load.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <limits>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "config/document.h"
+#include "config/fields.h"
+#include "config/listen_address.h"
+#include "config/rules.h"
+
+namespace cryptnono::config {
+
+const std::string_view kDefaultConfig =
+    "# Without a configuration file: the harmless string that shows that detection works.\n"
+    "bannedCommandStrings:\n"
+    "  - cryptnono.banned.string1\n";
+
+namespace {
+
+constexpr double kMaxScanInterval = 365.0 * 24 * 3600;
+
+// All of `path`, if it is not larger than a document may be.
+Result<std::string> read_file(const std::string& path) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return fail_errno("cannot open", errno);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return fail_errno("cannot read", errno);
+
+  // The size is a hint only: a pipe has none, and a file may grow.
+  constexpr std::size_t kStep = std::size_t{64} << 10;
+  const auto expected = static_cast<std::size_t>(std::max<off_t>(status.st_size, 0));
+  std::string text;
+  text.resize(std::min(expected, kMaxDocumentBytes) + kStep);
+  std::size_t size = 0;
+  for (;;) {
+    if (size == text.size()) text.resize(text.size() * 2);
+    const ssize_t got = ::read(fd.get(), text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno("cannot read", errno);
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+    if (size > kMaxDocumentBytes)
+      return fail(fmt::format("larger than {} MiB", kMaxDocumentBytes >> 20));
+  }
+  text.resize(size);
+  return text;
+}
+
+// "/etc/cryptnono/execwhacker-pools.json" is the group "pools"; the chart puts the prefix there.
+std::string group_name(std::string_view file) {
+  constexpr std::string_view kPrefix = "execwhacker-";
+  std::string stem = std::filesystem::path(file).stem().string();
+  if (stem.starts_with(kPrefix) && stem.size() > kPrefix.size()) stem.erase(0, kPrefix.size());
+  return stem;
+}
+
+// One load: files go in one after the other, settings of a later one over those of an earlier one.
+class Loader {
+ public:
+  void add_file(const std::string& path);
+  void add_text(std::string_view name, std::string_view text);
+  LoadResult finish();
+
+ private:
+  using Value = Document::Value;
+  using Name = std::string_view;
+
+  [[nodiscard]] std::vector<Fields::Key> setting_keys(Fields& fields);
+  void read_scope(Fields& fields, Name name, Value value);
+  void read_execwhacker(Fields& fields, Name name, Value value);
+  void read_limit(Fields& fields, Name name, Value value);
+  void read_log(Fields& fields, Name name, Value value);
+  void read_metrics(Fields& fields, Name name, Value value);
+  [[nodiscard]] std::string unique_group_name(std::string_view file) const;
+
+  Config config_;
+  Diagnostics diagnostics_;
+};
+
+void Loader::add_file(const std::string& path) {
+  const Result<std::string> text = read_file(path);
+  if (!text) {
+    config_.files.push_back(path);
+    diagnostics_.error(path, {}, text.error().message);
+    return;
+  }
+  add_text(path, *text);
+}
+
+void Loader::add_text(std::string_view name, std::string_view text) {
+  const std::size_t index = config_.files.size();
+  config_.files.emplace_back(name);
+  if (index > std::numeric_limits<decltype(Origin::file)>::max()) {
+    diagnostics_.error(name, {}, "too many files");
+    return;
+  }
+  const auto document = parse_document(name, text, diagnostics_);
+  if (!document) return;
+  const auto root = document->root();
+  if (!root || is_null(*root)) {
+    diagnostics_.warning(name, {}, "the file is empty");
+    return;
+  }
+  RuleGroup group;
+  group.name = unique_group_name(name);
+  Fields fields(name, diagnostics_);
+  RuleReader rules(fields, index, group);
+  std::vector<Fields::Key> keys = rules.keys();
+  for (Fields::Key& key : setting_keys(fields)) keys.push_back(std::move(key));
+  fields.read_mapping("", *root, keys);
+  config_.execwhacker.groups.push_back(std::move(group));
+}
+
+LoadResult Loader::finish() {
+  if (diagnostics_.has_errors()) return tl::unexpected(diagnostics_.take_errors());
+  std::vector<RuleGroup>& groups = config_.execwhacker.groups;
+  remove_duplicate_rules(groups);
+  const bool bans = std::any_of(groups.begin(), groups.end(), [](const RuleGroup& group) {
+    return !group.banned_strings.empty() || !group.banned_substrings.empty();
+  });
+  if (!bans) diagnostics_.warning("", {}, "no banned strings: execwhacker has nothing to look for");
+  return Loaded{std::move(config_), diagnostics_.take_warnings()};
+}
+
+std::string Loader::unique_group_name(std::string_view file) const {
+  const std::string base = group_name(file);
+  const auto taken = [&](const std::string& name) {
+    return std::any_of(config_.execwhacker.groups.begin(), config_.execwhacker.groups.end(),
+                       [&](const RuleGroup& group) { return group.name == name; });
+  };
+  std::string name = base;
+  for (int number = 2; taken(name); ++number) name = fmt::format("{}-{}", base, number);
+  return name;
+}
+
+std::vector<Fields::Key> Loader::setting_keys(Fields& fields) {
+  return {
+      {"dryRun", [&](Name name, Value value) { fields.read_bool(name, value, config_.dry_run); }},
+      {"scope", [&](Name name, Value value) { read_scope(fields, name, value); }},
+      {"execwhacker", [&](Name name, Value value) { read_execwhacker(fields, name, value); }},
+      {"log", [&](Name name, Value value) { read_log(fields, name, value); }},
+      {"metrics", [&](Name name, Value value) { read_metrics(fields, name, value); }},
+  };
+}
+
+void Loader::read_scope(Fields& fields, Name name, Value value) {
+  const auto read_paths = [&fields](Name list_name, Value list, std::vector<std::string>& out) {
+    std::vector<std::string> paths;
+    const std::string item_name = fmt::format("an item of {}", list_name);
+    const bool is_list = fields.read_list(list_name, list, [&](Value item) {
+      if (const auto path = fields.read_path(item_name, item)) paths.emplace_back(*path);
+    });
+    if (is_list) out = std::move(paths);
+  };
+  fields.read_mapping(
+      name, value,
+      {{"cgroups", [&](Name key, Value list) { read_paths(key, list, config_.scope.cgroups); }},
+       {"exclude", [&](Name key, Value list) { read_paths(key, list, config_.scope.exclude); }}});
+}
+
+void Loader::read_execwhacker(Fields& fields, Name name, Value value) {
+  Execwhacker& out = config_.execwhacker;
+  fields.read_mapping(
+      name, value,
+      {{"enabled", [&](Name key, Value item) { fields.read_bool(key, item, out.enabled); }},
+       {"action",
+        [&](Name key, Value item) {
+          fields.read_choice<Action>(
+              key, item, {{"kill", Action::kKill}, {"report", Action::kReport}}, out.action);
+        }},
+       {"scanInterval",
+        [&](Name key, Value item) {
+          fields.read_seconds(key, item, kMaxScanInterval, out.scan_interval_s);
+        }},
+       {"limit", [&](Name key, Value item) { read_limit(fields, key, item); }}});
+}
+
+void Loader::read_limit(Fields& fields, Name name, Value value) {
+  Limit& out = config_.execwhacker.limit;
+  fields.read_mapping(
+      name, value,
+      {{"maxTargets",
+        [&](Name key, Value item) { fields.read_integer(key, item, 1, 64, "", out.max_targets); }},
+       {"window", [&](Name key, Value item) {
+          fields.read_integer(key, item, 1, 3600, " seconds", out.window_s);
+        }}});
+}
+
+void Loader::read_log(Fields& fields, Name name, Value value) {
+  Log& out = config_.log;
+  fields.read_mapping(name, value,
+                      {{"level",
+                        [&](Name key, Value item) {
+                          fields.read_choice<LogLevel>(key, item,
+                                                       {{"debug", LogLevel::kDebug},
+                                                        {"info", LogLevel::kInfo},
+                                                        {"warning", LogLevel::kWarning},
+                                                        {"error", LogLevel::kError}},
+                                                       out.level);
+                        }},
+                       {"maxCommandLineBytes", [&](Name key, Value item) {
+                          fields.read_integer(key, item, 256, 32768, "",
+                                              out.max_command_line_bytes);
+                        }}});
+}
+
+void Loader::read_metrics(Fields& fields, Name name, Value value) {
+  const auto read_listen = [&](Name list_name, Value list) {
+    std::vector<std::string> addresses;
+    const std::string item_name = fmt::format("an item of {}", list_name);
+    const bool is_list = fields.read_list(list_name, list, [&](Value item) {
+      const auto text = fields.read_string(item_name, item);
+      if (!text) return;
+      if (const auto wrong = check_listen_address(*text)) {
+        fields.error(item.position(),
+                     fmt::format("{} {}, not {}", item_name, *wrong, show_value(*text)));
+      } else if (std::find(addresses.begin(), addresses.end(), *text) != addresses.end()) {
+        fields.error(item.position(),
+                     fmt::format("{} is given twice: {}", item_name, show_value(*text)));
+      } else {
+        addresses.emplace_back(*text);
+      }
+    });
+    if (is_list) config_.metrics.listen = std::move(addresses);
+  };
+  fields.read_mapping(name, value, {{"listen", read_listen}});
+}
+
+}  // namespace
+
+LoadResult load_files(const std::vector<std::string>& paths) {
+  Loader loader;
+  if (!paths.empty()) {
+    for (const std::string& path : paths) loader.add_file(path);
+    return loader.finish();
+  }
+  loader.add_text("default", kDefaultConfig);
+  LoadResult result = loader.finish();
+  if (!result) return result;
+  result->config.files.clear();
+  for (RuleGroup& group : result->config.execwhacker.groups) {
+    for (RuleText& rule : group.banned_strings) rule.origin = {};
+  }
+  return result;
+}
+
+LoadResult load_text(std::string_view name, std::string_view text) {
+  Loader loader;
+  loader.add_text(name, text);
+  return loader.finish();
+}
+
+}  // namespace cryptnono::config

@@ -1,0 +1,40 @@
+// From configuration files to a Config: reads, checks and merges them.
+//
+// Strict: an unknown key, a wrong type or a value out of range is an error, and a configuration
+// with an error is not used at all. What each key means, and how files merge, is in
+// docs/configuration.md.
+//
+// The functions keep no state and touch nothing but the files; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "config/diagnostics.h"
+#include "config/types.h"
+
+namespace cryptnono::config {
+
+struct Loaded {
+  Config config;
+  std::vector<Diagnostic>
+      warnings;  // what is allowed but hardly meant; at most kMaxDiagnostics and their rest
+};
+
+// Either a configuration without any error, or all errors of all files in the order of files and
+// lines (syntax first): at least one, at most kMaxDiagnostics and one entry that counts the rest.
+using LoadResult = tl::expected<Loaded, std::vector<Diagnostic>>;
+
+// Used when no file is given: the harmless test string and nothing else.
+extern const std::string_view kDefaultConfig;
+
+// The files in the order given. A file that cannot be read is an error among the others. No file:
+// kDefaultConfig, as the group "default" whose rules have no origin (line 0).
+[[nodiscard]] LoadResult load_files(const std::vector<std::string>& paths);
+
+// One file called `name` with this text.
+[[nodiscard]] LoadResult load_text(std::string_view name, std::string_view text);
+
+}  // namespace cryptnono::config

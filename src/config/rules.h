@@ -1,0 +1,48 @@
+// The rule lists of a file, and what holds for all rules of a configuration together. Only for
+// load.cc.
+//
+// No message quotes a rule: the list is secret, and messages end up in logs.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "config/document.h"
+#include "config/fields.h"
+#include "config/types.h"
+
+namespace cryptnono::config {
+
+// Reads the rule keys of one file into one group.
+class RuleReader {
+ public:
+  // `fields` and `group` must outlive it. `file`: the index that the rules' origins get.
+  RuleReader(Fields& fields, std::size_t file, RuleGroup& group)
+      : fields_(fields), file_(file), group_(group) {}
+
+  // bannedCommandStrings, bannedCommandSubstrings, allowedCommandPatterns, allowedExecutables.
+  [[nodiscard]] std::vector<Fields::Key> keys();
+
+ private:
+  using Value = Document::Value;
+
+  void read_banned(std::string_view name, Value list, std::size_t min_bytes,
+                   std::vector<RuleText>& out);
+  void read_banned_item(std::string_view name, Value item, std::size_t min_bytes,
+                        std::vector<RuleText>& out);
+  void read_pattern_item(std::string_view name, Value item);
+  void read_executable_item(std::string_view name, Value item);
+  std::optional<std::string> read_pattern(std::string_view name, Value value);
+  [[nodiscard]] Origin origin(Value value) const;
+
+  Fields& fields_;
+  std::size_t file_;
+  RuleGroup& group_;
+};
+
+// Drops each banned string, and each banned substring, that stands in an earlier group or earlier
+// in its own, whatever its case: the matcher sees no difference, and a kill is counted once. Then
+// drops the groups without any rule.
+void remove_duplicate_rules(std::vector<RuleGroup>& groups);
+
+}  // namespace cryptnono::config

@@ -1,0 +1,115 @@
+#include "proc/proc_reader.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <climits>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+namespace cryptnono::proc {
+
+namespace {
+
+// One read takes most files whole; the argument area may be megabytes.
+constexpr std::size_t kFirstRead = 4096;
+
+struct CloseDir {
+  void operator()(DIR* directory) const { closedir(directory); }
+};
+
+using Path = std::array<char, 48>;
+
+Path path_of(pid_t pid, const char* name) {
+  Path path{};
+  std::snprintf(path.data(), path.size(), "%d/%s", pid, name);
+  return path;
+}
+
+}  // namespace
+
+ProcReader::ProcReader(const std::string& root)
+    : directory_(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
+
+std::vector<pid_t> ProcReader::pids() const {
+  std::vector<pid_t> out;
+  const int copy = openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (copy < 0) return out;
+  const std::unique_ptr<DIR, CloseDir> listing(fdopendir(copy));
+  if (!listing) return out;
+  while (const dirent* entry = readdir(listing.get())) {  // NOLINT(concurrency-mt-unsafe): a stream of its own
+    pid_t pid = 0;
+    const char* end = entry->d_name + std::strlen(entry->d_name);
+    const auto parsed = std::from_chars(entry->d_name, end, pid);
+    if (parsed.ec == std::errc() && parsed.ptr == end && pid > 0) out.push_back(pid);
+  }
+  return out;
+}
+
+bool ProcReader::read_file(pid_t pid, const char* name, std::string& out) const {
+  const Fd file(openat(directory_.get(), path_of(pid, name).data(), O_RDONLY | O_CLOEXEC));
+  if (!file) return false;
+  std::size_t used = 0;
+  if (out.size() < kFirstRead) out.resize(kFirstRead);
+  for (;;) {
+    const ssize_t n = read(file.get(), out.data() + used, out.size() - used);
+    if (n < 0) return false;
+    used += static_cast<std::size_t>(n);
+    // A short read is the end: the kernel fills what it is given.
+    if (used < out.size()) break;
+    out.resize(out.size() * 4);
+  }
+  out.resize(used);
+  return true;
+}
+
+bool ProcReader::read_cmdline(pid_t pid, std::string& out) const { return read_file(pid, "cmdline", out); }
+
+std::optional<ProcStat> ProcReader::read_stat(pid_t pid) const {
+  std::string text;
+  if (!read_file(pid, "stat", text)) return std::nullopt;
+  return parse_stat(text);
+}
+
+std::string ProcReader::read_cgroup(pid_t pid) const {
+  std::string text;
+  return read_file(pid, "cgroup", text) ? text : std::string();
+}
+
+std::string ProcReader::read_exe(pid_t pid) const {
+  std::string target(PATH_MAX, '\0');
+  const ssize_t n = readlinkat(directory_.get(), path_of(pid, "exe").data(), target.data(), target.size());
+  target.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+  return target;
+}
+
+std::optional<uid_t> ProcReader::read_uid(pid_t pid) const {
+  // The directory belongs to the effective user, unless the process is not dumpable; the status file has the real one.
+  std::string text;
+  if (!read_file(pid, "status", text)) return std::nullopt;
+  constexpr std::string_view kLabel = "\nUid:\t";
+  const std::size_t at = text.find(kLabel);
+  if (at == std::string::npos) return std::nullopt;
+  uid_t uid = 0;
+  const char* begin = text.data() + at + kLabel.size();
+  if (std::from_chars(begin, text.data() + text.size(), uid).ec != std::errc()) return std::nullopt;
+  return uid;
+}
+
+std::vector<pid_t> ProcReader::with_ancestors(pid_t pid) const {
+  std::vector<pid_t> out;
+  while (pid > 0) {
+    out.push_back(pid);
+    const std::optional<ProcStat> stat = read_stat(pid);
+    if (!stat) break;
+    pid = stat->ppid;
+  }
+  return out;
+}
+
+}  // namespace cryptnono::proc

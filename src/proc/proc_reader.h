@@ -1,0 +1,43 @@
+// ProcReader: what /proc says about processes.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "proc/process.h"
+
+namespace cryptnono::proc {
+
+// Stateless but for one open directory; a reader per thread. Every answer may be stale when it arrives: act through a
+// ProcessHandle, and ask again once that is open.
+class ProcReader {
+ public:
+  // `root` is another tree in tests.
+  explicit ProcReader(const std::string& root = "/proc");
+
+  // All processes, in no order.
+  [[nodiscard]] std::vector<pid_t> pids() const;
+  [[nodiscard]] std::optional<ProcStat> read_stat(pid_t pid) const;
+  // The argument area, whole, into `out`, whose memory is reused. False if the process is gone. Empty for kernel threads and
+  // zombies.
+  bool read_cmdline(pid_t pid, std::string& out) const;
+  // "" if it cannot be read.
+  [[nodiscard]] std::string read_cgroup(pid_t pid) const;
+  [[nodiscard]] std::string read_exe(pid_t pid) const;
+  // The real user id; nothing if the process is gone.
+  [[nodiscard]] std::optional<uid_t> read_uid(pid_t pid) const;
+
+  // `pid`, its parent, and so on up to 1.
+  [[nodiscard]] std::vector<pid_t> with_ancestors(pid_t pid) const;
+
+ private:
+  bool read_file(pid_t pid, const char* name, std::string& out) const;
+  Fd directory_;
+};
+
+}  // namespace cryptnono::proc
