@@ -104,8 +104,8 @@ class Document {
     return node.kind == Kind::kScalar ? index + 1 : node.begin;
   }
 
-  std::vector<Node>
-      nodes_;  // a container stands before what is in it; key and value by turns in a mapping
+  // A container stands before what is in it; in a mapping keys and values take turns.
+  std::vector<Node> nodes_;
   std::string text_;
 };
 

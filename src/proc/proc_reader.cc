@@ -2,7 +2,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <array>
@@ -86,6 +88,15 @@ std::string ProcReader::read_exe(pid_t pid) const {
   const ssize_t n = readlinkat(directory_.get(), path_of(pid, "exe").data(), target.data(), target.size());
   target.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
   return target;
+}
+
+bool ProcReader::executable_trusted(pid_t pid) const {
+  const Fd file(openat(directory_.get(), path_of(pid, "exe").data(), O_PATH | O_CLOEXEC));
+  struct stat status {};
+  struct statfs filesystem {};
+  return file && fstat(file.get(), &status) == 0 && fstatfs(file.get(), &filesystem) == 0 &&
+         status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0 &&
+         filesystem.f_type != FUSE_SUPER_MAGIC;
 }
 
 std::optional<uid_t> ProcReader::read_uid(pid_t pid) const {

@@ -29,6 +29,9 @@ class ProcReader {
   // "" if it cannot be read.
   [[nodiscard]] std::string read_cgroup(pid_t pid) const;
   [[nodiscard]] std::string read_exe(pid_t pid) const;
+  // Only root could have written the file that `pid` runs: it is root's, nobody else may write it, and it is not on FUSE, whose
+  // server can claim any owner. The same test as in bpf/lib/path.bpf.h.
+  [[nodiscard]] bool executable_trusted(pid_t pid) const;
   // The real user id; nothing if the process is gone.
   [[nodiscard]] std::optional<uid_t> read_uid(pid_t pid) const;
 

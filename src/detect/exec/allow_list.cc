@@ -3,25 +3,15 @@
 #include <re2/filtered_re2.h>
 #include <re2/re2.h>
 
-#include <algorithm>
+#include "config/python_regex.h"
+
 
 namespace cryptnono::detect {
 
 namespace {
 
-// Bounds what one pattern may take; RE2's default is 8 MiB.
-constexpr std::int64_t kPatternMemory = 4 << 20;
-
-RE2::Options options() {
-  RE2::Options out;
-  out.set_case_sensitive(false);
-  out.set_log_errors(false);
-  out.set_max_mem(kPatternMemory);
-  return out;
-}
-
 Result<std::unique_ptr<RE2>> compile(const std::string& text) {
-  auto pattern = std::make_unique<RE2>(text, options());
+  auto pattern = std::make_unique<RE2>(text, config::allowed_pattern_options());
   if (!pattern->ok()) return fail("allowed pattern: " + pattern->error(), ExitCode::kConfig);
   return pattern;
 }
@@ -75,7 +65,7 @@ Result<void> AllowList::add_pattern(const std::string& text) {
   re2::FilteredRE2 filter(static_cast<int>(config::kMinSubstringLength));
   int id = 0;
   std::vector<std::string> atoms;
-  if (filter.Add(text, options(), &id) != RE2::NoError) {
+  if (filter.Add(text, config::allowed_pattern_options(), &id) != RE2::NoError) {
     return fail("allowed pattern: cannot be analysed", ExitCode::kConfig);
   }
   filter.Compile(&atoms);

@@ -1,0 +1,263 @@
+#include "app/daemon.h"
+
+#include <malloc.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/json_line.h"
+#include "container/scope.h"
+#include "kernel/cgroup_subsys.h"
+#include "proc/proc_reader.h"
+
+#ifndef CRYPTNONO_VERSION
+#define CRYPTNONO_VERSION "unknown"
+#endif
+
+namespace cryptnono::app {
+
+namespace {
+
+// A file that is being written changes several times; it is read when nothing has happened for so long.
+constexpr int kQuietMs = 50;
+// ...but not later than after so many such waits.
+constexpr int kMaxQuietWaits = 20;
+
+Result<std::vector<scope_entry>> kernel_scope(const std::vector<container::ScopeCgroup>& cgroups) {
+  std::vector<scope_entry> out;
+  for (const container::ScopeCgroup& cgroup : cgroups) {
+    const std::uint32_t hierarchy =
+        cgroup.controllers.empty() ? HIERARCHY_V2 : TRY(kernel::v1_hierarchy(cgroup.controllers));
+    out.push_back({.cgroup_id = cgroup.cgroup_id, .level = cgroup.level, .hierarchy = hierarchy});
+  }
+  if (out.size() > SCOPE_MAX) {
+    return fail("scope: at most " + std::to_string(SCOPE_MAX) + " cgroups", ExitCode::kConfig);
+  }
+  return out;
+}
+
+std::uint64_t start_boottime_ns(std::uint64_t ticks) {
+  return ticks * (1'000'000'000 / static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK)));
+}
+
+}  // namespace
+
+// The kernel's own limit, so that what it kills and what user space kills count together.
+class Daemon::KernelLimit : public enforce::BlastLimit {
+ public:
+  explicit KernelLimit(detect::ExecProgram& program) : program_(program) {}
+  bool admit(std::uint32_t group, std::uint64_t unit) override {
+    const Result<bool> answer = program_.admit(group, unit);
+    return answer && *answer;
+  }
+
+ private:
+  detect::ExecProgram& program_;
+};
+
+Daemon::Daemon(RunOptions options) : options_(std::move(options)), log_(STDOUT_FILENO) {}
+Daemon::~Daemon() = default;
+
+void Daemon::log(std::string_view level, std::string_view event, std::string_view action) {
+  JsonLine line;
+  if (!action.empty()) line.add("action", action);
+  log_.write(line.finish(event, level));
+}
+
+Result<config::Config> Daemon::load_configuration(std::vector<std::string>& errors,
+                                                  std::vector<std::string>& warnings) const {
+  config::LoadResult loaded = config::load_files(options_.files);
+  if (!loaded) {
+    for (const config::Diagnostic& diagnostic : loaded.error()) errors.push_back(to_string(diagnostic));
+    return fail(errors.empty() ? "the configuration is wrong" : errors.front(), ExitCode::kConfig);
+  }
+  for (const config::Diagnostic& diagnostic : loaded->warnings) warnings.push_back(to_string(diagnostic));
+  config::Config config = std::move(loaded->config);
+  if (!options_.scopes.empty()) config.scope.cgroups = options_.scopes;
+  if (!options_.metrics_listen.empty()) config.metrics.listen = options_.metrics_listen;
+  if (options_.scan_interval_s) config.execwhacker.scan_interval_s = *options_.scan_interval_s;
+  if (options_.log_level) config.log.level = *options_.log_level;
+  config.dry_run = config.dry_run || options_.dry_run;
+  return config;
+}
+
+Result<void> Daemon::apply(const config::Config& config, std::shared_ptr<detect::ExecRules> rules) {
+  const container::Scope scope = TRY(container::Scope::resolve(config.scope));
+  const bool kill = !config.dry_run && config.execwhacker.action == config::Action::kKill;
+  const detect::ExecSettings settings{
+      .rules = rules,
+      .kill_groups = kill ? rules->all_groups() : 0,
+      .limit = config.execwhacker.limit,
+      .include = TRY(kernel_scope(scope.include())),
+      .exclude = TRY(kernel_scope(scope.exclude())),
+      .scan_interval_s = config.execwhacker.scan_interval_s,
+  };
+  enforcer_->set_policy(std::make_shared<enforce::Policy>(
+      enforce::Policy{.kill_groups = settings.kill_groups, .scope = scope}));
+  audit_->set_max_command_line_bytes(config.log.max_command_line_bytes);
+  audit_->set_dry_run(config.dry_run);
+  TRY(exec_->apply(settings));
+  rules_ = rules->size();
+  patterns_ = rules->allow_list().patterns();
+  executables_ = rules->allow_list().executables();
+  generation_ = rules->generation();
+  loaded_at_ = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return {};
+}
+
+Result<void> Daemon::start() {
+  const std::uint64_t begin = monotonic_ns();
+  if (!options_.files.empty()) watcher_ = TRY(config::FileWatcher::create(options_.files));
+  // The verifier's work and the rules' are the two long steps; they need nothing of each other.
+  std::optional<Result<std::unique_ptr<detect::ExecProgram>>> program;
+  std::jthread loader([&program] { program.emplace(detect::ExecProgram::load()); });
+  std::vector<std::string> errors;
+  std::vector<std::string> warnings;
+  Result<config::Config> config = load_configuration(errors, warnings);
+  if (!config) {
+    std::string all;
+    for (const std::string& error : errors) all += (all.empty() ? "" : "\n") + error;
+    return fail(all.empty() ? config.error().message : all, ExitCode::kConfig);
+  }
+  for (const std::string& warning : warnings) log("warning", warning, "config-warning");
+  auto rules = TRY(detect::ExecRules::compile(config->execwhacker, ++generation_));
+  std::unique_ptr<detect::ExecProgram> loaded = TRY((loader.join(), std::move(*program)));
+
+  limit_ = std::make_unique<KernelLimit>(*loaded);
+  enforcer_ = std::make_unique<enforce::Enforcer>(*limit_);
+  const proc::ProcReader reader;
+  for (const auto& [pid, ticks] : enforcer_->protected_pids()) {
+    TRY(loaded->protect(pid, start_boottime_ns(ticks)));
+  }
+  audit_ = std::make_unique<ExecAudit>(*enforcer_, log_,
+                                       [this](std::uint64_t id) { return exec_ ? exec_->cgroup_path(id) : std::string(); });
+  exec_ = std::make_unique<detect::ExecDetector>(std::move(loaded),
+                                                 [this](const detect::Finding& finding) { return audit_->handle(finding); });
+  TRY(apply(*config, std::move(rules)));
+  if (!config->metrics.listen.empty()) {
+    server_ = TRY(metrics::Server::start(config->metrics.listen, [this](metrics::Exposition& out) { collect(out); }));
+  }
+  if (config->execwhacker.enabled) {
+    TRY(exec_->start());
+    up_ = true;
+  }
+  config_ = std::move(*config);
+  ++reloads_ok_;
+  JsonLine line;
+  line.add("action", "ready")
+      .add("banned_strings", static_cast<std::uint64_t>(rules_))
+      .add("allowed_patterns", static_cast<std::uint64_t>(patterns_))
+      .add("scope_cgroups", static_cast<std::uint64_t>(config_.scope.cgroups.size()))
+      .add("dry_run", config_.dry_run)
+      .add("startup_ms", static_cast<double>(monotonic_ns() - begin) / 1e6);
+  log_.write(line.finish("Watching for processes we don't like...", "info"));
+  malloc_trim(0);  // what reading and compiling the rules took
+  return {};
+}
+
+void Daemon::reload() {
+  const std::uint64_t begin = monotonic_ns();
+  std::vector<std::string> errors;
+  std::vector<std::string> warnings;
+  const auto attempt = [&]() -> Result<void> {
+    config::Config config = TRY(load_configuration(errors, warnings));
+    auto rules = TRY(detect::ExecRules::compile(config.execwhacker, generation_ + 1));
+    TRY(apply(config, std::move(rules)));
+    config_ = std::move(config);
+    return {};
+  };
+  const Result<void> result = attempt();
+  for (const std::string& warning : warnings) log("warning", warning, "config-warning");
+  reload_ok_ = result.has_value();
+  JsonLine line;
+  if (result) {
+    ++reloads_ok_;
+    line.add("action", "reloaded")
+        .add("banned_strings", static_cast<std::uint64_t>(rules_))
+        .add("generation", generation_)
+        .add("reload_ms", static_cast<double>(monotonic_ns() - begin) / 1e6);
+    log_.write(line.finish("Configuration reloaded", "info"));
+  } else {
+    ++reloads_failed_;
+    if (errors.empty()) errors.push_back(result.error().message);
+    line.add("action", "reload-failed").add("errors", errors);
+    log_.write(line.finish("Configuration not reloaded; the last good one stays in force", "error"));
+  }
+  malloc_trim(0);
+}
+
+Result<void> Daemon::loop() {
+  for (;;) {
+    std::array<pollfd, 2> waited{
+        pollfd{.fd = signals_.get(), .events = POLLIN, .revents = 0},
+        pollfd{.fd = watcher_ ? watcher_->fd() : -1, .events = POLLIN, .revents = 0},
+    };
+    if (poll(waited.data(), waited.size(), -1) < 0 && errno != EINTR) return fail_errno("poll", errno);
+    bool changed = false;
+    if ((waited[0].revents & POLLIN) != 0) {
+      signalfd_siginfo info{};
+      if (read(signals_.get(), &info, sizeof info) != sizeof info) return fail_errno("signalfd", errno);
+      if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) return {};
+      changed = true;
+    }
+    if ((waited[1].revents & POLLIN) != 0) {
+      changed = watcher_->drain() || changed;
+      for (int i = 0; changed && i < kMaxQuietWaits && poll(&waited[1], 1, kQuietMs) > 0; ++i) {
+        static_cast<void>(watcher_->drain());
+      }
+    }
+    if (changed) reload();
+  }
+}
+
+Result<void> Daemon::run() {
+  sigset_t handled;
+  sigemptyset(&handled);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);
+  // Before the first thread, so that all inherit it.
+  pthread_sigmask(SIG_BLOCK, &handled, nullptr);
+  signals_.reset(signalfd(-1, &handled, SFD_CLOEXEC));
+  if (!signals_) return fail_errno("signalfd", errno);
+  TRY(start());
+  const Result<void> result = loop();
+  server_.reset();
+  exec_->stop();
+  log("info", "Stopped", "stopped");
+  return result;
+}
+
+void Daemon::collect(metrics::Exposition& out) const {
+  using metrics::Metric;
+  const auto counters = exec_->counters();
+  const exec_stats& kernel = counters.kernel;
+  out.add(Metric::kChecked, {"execwhacker.bpf"}, std::uint64_t{kernel.checked});
+  out.add(Metric::kChecked, {"psutil.process_iter"}, counters.scanned);
+  audit_->collect(out);
+  out.add(Metric::kDetectorUp, {"execwhacker"}, up_ ? 1.0 : 0.0);
+  out.add(Metric::kRefused, {"execwhacker"}, std::uint64_t{kernel.refused});
+  const std::array<std::pair<std::string_view, std::uint64_t>, 4> losses{{{"events-ring-full", kernel.lost_events},
+                                                                          {"decisions-ring-full", kernel.lost_decisions},
+                                                                          {"recursion", counters.recursion_misses},
+                                                                          {"unreadable-arguments", kernel.unreadable}}};
+  for (const auto& [reason, count] : losses) out.add(Metric::kEventsLost, {"execwhacker", reason}, count);
+  out.add(Metric::kRulesLoaded, {"execwhacker", "banned"}, static_cast<double>(rules_));
+  out.add(Metric::kRulesLoaded, {"execwhacker", "allowed-pattern"}, static_cast<double>(patterns_));
+  out.add(Metric::kRulesLoaded, {"execwhacker", "allowed-executable"}, static_cast<double>(executables_));
+  out.add(Metric::kReloadSuccessful, {}, reload_ok_ ? 1.0 : 0.0);
+  out.add(Metric::kReloadTimestamp, {}, static_cast<double>(loaded_at_));
+  out.add(Metric::kReloads, {"success"}, reloads_ok_);
+  out.add(Metric::kReloads, {"failure"}, reloads_failed_);
+  out.add(Metric::kGeneration, {}, static_cast<double>(generation_));
+  out.add(Metric::kScanSeconds, {"execwhacker"}, counters.last_scan_s);
+  out.add(Metric::kLogLinesDropped, {}, log_.dropped());
+  out.add(Metric::kBuildInfo, {CRYPTNONO_VERSION}, 1.0);
+}
+
+}  // namespace cryptnono::app

@@ -1,0 +1,73 @@
+// Daemon: everything that `cryptnono run` starts, and its main loop.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/exec_audit.h"
+#include "base/fd.h"
+#include "base/line_writer.h"
+#include "base/result.h"
+#include "config/load.h"
+#include "config/watch.h"
+#include "detect/exec/exec_detector.h"
+#include "enforce/enforcer.h"
+#include "metrics/server.h"
+
+namespace cryptnono::app {
+
+// The command line of `run`: what it says wins over the files.
+struct RunOptions {
+  std::vector<std::string> files;
+  std::vector<std::string> scopes;          // if not empty: instead of scope.cgroups
+  std::vector<std::string> metrics_listen;  // if not empty: instead of metrics.listen
+  std::optional<double> scan_interval_s;
+  std::optional<config::LogLevel> log_level;
+  bool dry_run = false;
+};
+
+class Daemon {
+ public:
+  explicit Daemon(RunOptions options);
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  // Loads, attaches, and runs until SIGTERM or SIGINT. On an error at the start everything is undone; later errors (a bad file
+  // at a reload) are logged, and the last good configuration stays in force.
+  Result<void> run();
+
+ private:
+  class KernelLimit;
+
+  Result<void> start();
+  Result<void> loop();
+  Result<config::Config> load_configuration(std::vector<std::string>& errors, std::vector<std::string>& warnings) const;
+  Result<void> apply(const config::Config& config, std::shared_ptr<detect::ExecRules> rules);
+  void reload();
+  void collect(metrics::Exposition& out) const;
+  void log(std::string_view level, std::string_view event, std::string_view action = {});
+
+  RunOptions options_;
+  LineWriter log_;
+  Fd signals_;
+  std::optional<config::FileWatcher> watcher_;
+  config::Config config_;  // in force
+  std::uint32_t generation_ = 0;
+  std::size_t rules_ = 0, patterns_ = 0, executables_ = 0;
+  std::atomic<bool> reload_ok_ = true;
+  std::atomic<std::uint64_t> reloads_ok_ = 0, reloads_failed_ = 0;
+  std::atomic<std::int64_t> loaded_at_ = 0;  // Unix time
+  std::atomic<bool> up_ = false;
+
+  std::unique_ptr<KernelLimit> limit_;
+  std::unique_ptr<enforce::Enforcer> enforcer_;
+  std::unique_ptr<ExecAudit> audit_;
+  std::unique_ptr<detect::ExecDetector> exec_;
+  std::unique_ptr<metrics::Server> server_;
+};
+
+}  // namespace cryptnono::app

@@ -1,0 +1,148 @@
+#include "app/exec_audit.h"
+
+#include "base/clock.h"
+#include "base/utf8.h"
+
+namespace cryptnono::app {
+
+using detect::Finding;
+using enforce::Outcome;
+
+std::string_view source_name(detect::Source source) {
+  return source == detect::Source::kExec ? "execwhacker.bpf" : "psutil.process_iter";
+}
+
+ExecAudit::ExecAudit(enforce::Enforcer& enforcer, LineWriter& log,
+                     std::function<std::string(std::uint64_t)> cgroup_path)
+    : enforcer_(enforcer), log_(log), cgroup_path_(std::move(cgroup_path)) {}
+
+bool ExecAudit::handle(const Finding& finding) {
+  PerSource& counts = counts_[static_cast<std::size_t>(finding.source)];
+  enforce::Action action;
+  switch (finding.kind) {
+    case Finding::Kind::kSpared:
+      ++counts.spared;
+      if (finding.exec_ns != 0) decision_seconds_.observe(static_cast<double>(monotonic_ns() - finding.exec_ns) / 1e9);
+      log_spared(finding);
+      return true;
+    case Finding::Kind::kKilledInKernel:
+      action = {.outcome = Outcome::kKilled, .time_ns = finding.exec_ns, .refused_why = {}};
+      break;
+    case Finding::Kind::kReportedInKernel:
+      action = {.outcome = finding.limited ? Outcome::kLimited : Outcome::kReported, .time_ns = finding.exec_ns, .refused_why = {}};
+      break;
+    case Finding::Kind::kBanned: {
+      const std::uint64_t begin = monotonic_ns();
+      action = enforcer_.act({.pid = finding.pid, .start_ticks = finding.start_ticks, .unit = finding.unit,
+                              .groups = finding.judgement.groups},
+                             finding.still_holds);
+      act_seconds_.observe(static_cast<double>(action.time_ns - begin) / 1e9);
+      if (finding.exec_ns != 0) {
+        verdict_seconds_.observe(static_cast<double>(begin - finding.exec_ns) / 1e9);
+        decision_seconds_.observe(static_cast<double>(action.time_ns - finding.exec_ns) / 1e9);
+      }
+    }
+  }
+  switch (action.outcome) {
+    case Outcome::kKilled:
+      ++counts.killed;
+      break;
+    case Outcome::kGone:
+      ++counts.missed;
+      break;
+    case Outcome::kReported:
+      ++reported_;
+      break;
+    case Outcome::kLimited:
+      ++limited_;
+      break;
+    case Outcome::kRefused:
+      ++refused_;
+      return true;  // not worth a line at each scan: it is in nobody's scope
+    case Outcome::kFailed:
+      ++errors_;
+  }
+  log_line(finding, action.outcome, action.time_ns);
+  // A process that a scan found again while the limit lasts is told again, until it may be killed.
+  return action.outcome != Outcome::kLimited && action.outcome != Outcome::kFailed;
+}
+
+void ExecAudit::add_command_line(JsonLine& line, const Finding& finding, bool lower) const {
+  std::string text = detect::quoted_line(finding.filename, finding.argv);
+  const std::size_t limit = max_command_line_bytes_;
+  const bool cut = text.size() > limit || finding.argv.size() < finding.argv_bytes;
+  if (text.size() > limit) text.resize(limit);
+  line.add("pid", finding.pid).add("cmdline", lower ? ascii_lower(text) : text);
+  if (cut) line.add("truncated", true).add("cmdline_bytes", finding.argv_bytes);
+}
+
+void ExecAudit::add_process(JsonLine& line, const Finding& finding) const {
+  line.add("detector", "execwhacker");
+  if (finding.rules) line.add("group", finding.rules->group_name(finding.rules->rule_group(finding.judgement.rule)));
+  line.add("uid", finding.uid).add("ppid", finding.ppid).add("comm", finding.comm).add("exe", finding.path);
+  if (const std::string cgroup = cgroup_path_(finding.cgroup_id); !cgroup.empty()) line.add("cgroup", cgroup);
+}
+
+void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t signal_ns) {
+  struct Words {
+    const char* action;
+    const char* event;
+    const char* level;
+  };
+  const Words words = [outcome]() -> Words {
+    switch (outcome) {
+      case Outcome::kKilled:
+        return {"killed", "Killed process", "info"};
+      case Outcome::kGone:
+        return {"missed-kill", "Process exited before we could kill it", "info"};
+      case Outcome::kLimited:
+        return {"limited", "NOT killing: the rule group has hit too many containers or users; it may be a bad rule", "critical"};
+      case Outcome::kFailed:
+        return {"failed", "The kernel refused to kill the process", "critical"};
+      default:
+        return {"reported", "Would have killed process", "info"};
+    }
+  }();
+  JsonLine line;
+  add_command_line(line, finding, true);
+  line.add("matched", finding.rules ? ascii_lower(finding.rules->rule_text(finding.judgement.rule)) : std::string())
+      .add("source", source_name(finding.source))
+      .add("action", words.action);
+  add_process(line, finding);
+  if (finding.exec_ns != 0 && outcome == Outcome::kKilled) {
+    line.add("exec_to_signal_us", static_cast<double>(signal_ns - finding.exec_ns) / 1e3);
+    line.add("in_kernel", finding.kind == Finding::Kind::kKilledInKernel);
+  }
+  if (dry_run_) line.add("dry_run", true);
+  log_.write(line.finish(words.event, words.level));
+}
+
+void ExecAudit::log_spared(const Finding& finding) {
+  JsonLine line;
+  add_command_line(line, finding, false);
+  line.add("source", source_name(finding.source))
+      .add("matched", finding.rules ? ascii_lower(finding.rules->rule_text(finding.judgement.rule)) : std::string())
+      .add("allowedby", finding.judgement.allowed_by)
+      .add("action", "spared");
+  add_process(line, finding);
+  log_.write(line.finish("Not killing process", "info"));
+}
+
+void ExecAudit::collect(metrics::Exposition& out) const {
+  using metrics::Metric;
+  for (const detect::Source source : {detect::Source::kExec, detect::Source::kScan}) {
+    const PerSource& counts = counts_[static_cast<std::size_t>(source)];
+    const std::string_view name = source_name(source);
+    out.add(Metric::kKilled, {name}, counts.killed);
+    out.add(Metric::kMissed, {name}, counts.missed);
+    out.add(Metric::kAllowed, {name, "allowed-pattern"}, counts.spared);
+  }
+  out.add(Metric::kUnexpectedErrors, {}, errors_);
+  out.add(Metric::kReported, {"execwhacker"}, reported_ + limited_);
+  out.add(Metric::kLimitSuppressed, {"execwhacker"}, limited_);
+  out.add(Metric::kLogAndKillSeconds, act_seconds_);
+  out.add(Metric::kKillIfNeededSeconds, verdict_seconds_);
+  out.add(Metric::kDecisionSeconds, decision_seconds_);
+}
+
+}  // namespace cryptnono::app

@@ -1,0 +1,55 @@
+// ExecAudit: what happens to a finding of execwhacker: enforcement, log, counters.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "base/json_line.h"
+#include "base/line_writer.h"
+#include "detect/exec/finding.h"
+#include "enforce/enforcer.h"
+#include "metrics/exposition.h"
+
+namespace cryptnono::app {
+
+// All methods from any thread.
+class ExecAudit {
+ public:
+  // `cgroup_path` names a cgroup by its id. Both references must outlive the object.
+  ExecAudit(enforce::Enforcer& enforcer, LineWriter& log,
+            std::function<std::string(std::uint64_t)> cgroup_path);
+
+  // Acts on the finding if it is still to be acted on, logs and counts. Returns false if a later scan should come back to it.
+  bool handle(const detect::Finding& finding);
+
+  void set_max_command_line_bytes(std::uint32_t bytes) { max_command_line_bytes_ = bytes; }
+  void set_dry_run(bool dry_run) { dry_run_ = dry_run; }
+  // Adds what was counted to a scrape.
+  void collect(metrics::Exposition& out) const;
+
+ private:
+  void log_line(const detect::Finding& finding, enforce::Outcome outcome, std::uint64_t signal_ns);
+  void log_spared(const detect::Finding& finding);
+  void add_command_line(JsonLine& line, const detect::Finding& finding, bool lower) const;
+  void add_process(JsonLine& line, const detect::Finding& finding) const;
+
+  enforce::Enforcer& enforcer_;
+  LineWriter& log_;
+  std::function<std::string(std::uint64_t)> cgroup_path_;
+  std::atomic<std::uint32_t> max_command_line_bytes_ = 32768;
+  std::atomic<bool> dry_run_ = false;
+
+  struct PerSource {
+    std::atomic<std::uint64_t> killed = 0, missed = 0, spared = 0;
+  };
+  PerSource counts_[2];  // by detect::Source
+  std::atomic<std::uint64_t> reported_ = 0, limited_ = 0, refused_ = 0, errors_ = 0;
+  metrics::Histogram act_seconds_, verdict_seconds_, decision_seconds_;
+};
+
+// The label and log value of a source.
+std::string_view source_name(detect::Source source);
+
+}  // namespace cryptnono::app

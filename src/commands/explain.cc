@@ -1,0 +1,71 @@
+#include "commands/explain.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "base/result.h"
+#include "config/load.h"
+#include "detect/exec/exec_rules.h"
+
+namespace cryptnono::commands {
+
+namespace {
+
+std::string where(const config::Config& config, config::Origin origin) {
+  if (origin.line == 0 || origin.file >= config.files.size()) return "the embedded default";
+  return config.files[origin.file] + ":" + std::to_string(origin.line) + ":" + std::to_string(origin.column);
+}
+
+// What the kernel side asks of an executable before an allowed path counts (bpf/lib/path.bpf.h).
+bool only_root_writes(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 && status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+}  // namespace
+
+int run_explain(const std::vector<std::string>& files, const std::vector<std::string>& argv,
+                const std::string& executable, std::ostream& out, std::ostream& err) {
+  if (argv.empty()) {
+    err << "explain: give a command line after --\n";
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  const config::LoadResult loaded = config::load_files(files);
+  if (!loaded) {
+    for (const config::Diagnostic& diagnostic : loaded.error()) err << to_string(diagnostic) << '\n';
+    return static_cast<int>(ExitCode::kConfig);
+  }
+  const auto rules = detect::ExecRules::compile(loaded->config.execwhacker, 1);
+  if (!rules) {
+    err << rules.error().message << '\n';
+    return static_cast<int>(rules.error().code);
+  }
+  std::string area;
+  for (const std::string& argument : argv) area += argument + '\0';
+  const std::string filename = executable.empty() ? argv[0] : executable;
+  std::error_code error;
+  std::string path = std::filesystem::canonical(filename, error).string();
+  if (error) path = filename;
+  const detect::ExecLine line{.text = {.path = path, .filename = filename, .argv = area},
+                              .path_trusted = only_root_writes(path)};
+  const detect::Judgement judgement = (*rules)->judge(line);
+  const std::string quoted = detect::quoted_line(filename, area);
+  if (judgement.verdict == detect::Judgement::Verdict::kNothing) {
+    out << "spared: no banned string in: " << quoted << '\n';
+    return static_cast<int>(ExitCode::kOk);
+  }
+  out << "banned string \"" << (*rules)->rule_text(judgement.rule) << "\" (group "
+      << (*rules)->group_name((*rules)->rule_group(judgement.rule)) << ", "
+      << where(loaded->config, (*rules)->rule_origin(judgement.rule)) << ")\n  in: " << quoted << '\n';
+  if (judgement.verdict == detect::Judgement::Verdict::kSpared) {
+    out << "spared: " << judgement.allowed_by << '\n';
+    return static_cast<int>(ExitCode::kOk);
+  }
+  const config::Config& config = loaded->config;
+  const bool kills = !config.dry_run && config.execwhacker.action == config::Action::kKill;
+  out << (kills ? "killed" : "killed, but for the mode: it is only reported") << '\n';
+  return static_cast<int>(ExitCode::kExplainKilled);
+}
+
+}  // namespace cryptnono::commands

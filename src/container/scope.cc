@@ -1,0 +1,120 @@
+#include "container/scope.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace cryptnono::container {
+
+namespace {
+
+bool is_below(std::string_view path, std::string_view ancestor) {
+  if (ancestor == "/") return true;
+  return path.starts_with(ancestor) && (path.size() == ancestor.size() || path[ancestor.size()] == '/');
+}
+
+// The controllers among a v1 mount's super options: "rw,cpu,cpuacct" -> "cpu,cpuacct".
+std::string v1_controllers(const std::string& options) {
+  std::string out;
+  std::istringstream stream(options);
+  for (std::string option; std::getline(stream, option, ',');) {
+    if (option == "rw" || option == "ro" || option == "xattr" || option.starts_with("release_agent=") ||
+        option == "clone_children" || option == "noprefix") {
+      continue;
+    }
+    out += (out.empty() ? "" : ",") + option;
+  }
+  return out;
+}
+
+Result<ScopeCgroup> resolve_one(const std::string& directory, const std::vector<Hierarchy>& hierarchies) {
+  std::error_code error;
+  const std::string real = std::filesystem::canonical(directory, error).string();
+  if (error) return fail("scope: " + directory + ": " + error.message(), ExitCode::kConfig);
+  const Hierarchy* best = nullptr;
+  for (const Hierarchy& hierarchy : hierarchies) {
+    if (is_below(real, hierarchy.mount_point) &&
+        (best == nullptr || hierarchy.mount_point.size() > best->mount_point.size())) {
+      best = &hierarchy;
+    }
+  }
+  struct stat status {};
+  if (best == nullptr || stat(real.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
+    return fail("scope: " + directory + ": is not a cgroup directory", ExitCode::kConfig);
+  }
+  ScopeCgroup out;
+  out.controllers = best->controllers;
+  out.path = real.substr(best->mount_point.size());
+  out.level = static_cast<std::uint32_t>(std::count(out.path.begin(), out.path.end(), '/'));
+  if (out.path.empty()) out.path = "/";
+  out.cgroup_id = status.st_ino;
+  return out;
+}
+
+}  // namespace
+
+std::vector<Hierarchy> mounted_hierarchies() {
+  std::vector<Hierarchy> out;
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    // id parent major:minor root mount-point options [optional...] - type source super-options (proc(5))
+    std::istringstream fields(line);
+    std::string skip;
+    std::string mount_point;
+    fields >> skip >> skip >> skip >> skip >> mount_point;
+    const std::size_t separator = line.find(" - ");
+    if (separator == std::string::npos) continue;
+    std::istringstream rest(line.substr(separator + 3));
+    std::string type;
+    std::string options;
+    rest >> type >> skip >> options;
+    if (type == "cgroup2") out.push_back({.mount_point = mount_point, .controllers = ""});
+    if (type == "cgroup") out.push_back({.mount_point = mount_point, .controllers = v1_controllers(options)});
+  }
+  return out;
+}
+
+std::string cgroup2_mount_point() {
+  for (const Hierarchy& hierarchy : mounted_hierarchies()) {
+    if (hierarchy.controllers.empty()) return hierarchy.mount_point;
+  }
+  return {};
+}
+
+Result<Scope> Scope::resolve(const config::Scope& config) {
+  const std::vector<Hierarchy> hierarchies = mounted_hierarchies();
+  Scope self;
+  for (const std::string& directory : config.cgroups) {
+    self.include_.push_back(TRY(resolve_one(directory, hierarchies)));
+  }
+  for (const std::string& directory : config.exclude) {
+    self.exclude_.push_back(TRY(resolve_one(directory, hierarchies)));
+  }
+  return self;
+}
+
+std::string_view cgroup_path(std::string_view text, std::string_view controllers) {
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const std::size_t first = line.find(':');
+    const std::size_t second = line.find(':', first + 1);
+    if (first == std::string_view::npos || second == std::string_view::npos) continue;
+    if (line.substr(first + 1, second - first - 1) == controllers) return line.substr(second + 1);
+  }
+  return {};
+}
+
+bool Scope::contains(std::string_view proc_cgroup) const {
+  const auto holds = [&](const ScopeCgroup& entry) {
+    const std::string_view path = cgroup_path(proc_cgroup, entry.controllers);
+    return !path.empty() && is_below(path, entry.path);
+  };
+  const bool included = include_.empty() || std::any_of(include_.begin(), include_.end(), holds);
+  return included && std::none_of(exclude_.begin(), exclude_.end(), holds);
+}
+
+}  // namespace cryptnono::container

@@ -1,0 +1,52 @@
+// Scope: whom the daemon may touch, resolved from the configured directories, for the kernel and for user space.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "config/types.h"
+
+namespace cryptnono::container {
+
+// One mounted cgroup hierarchy.
+struct Hierarchy {
+  std::string mount_point;
+  std::string controllers;  // v1: as /proc/PID/cgroup names it ("cpu,cpuacct", "name=systemd"); v2: empty
+};
+
+// The hierarchies of this mount namespace, from /proc/self/mountinfo.
+std::vector<Hierarchy> mounted_hierarchies();
+// Where cgroup v2 is mounted; "" if nowhere.
+std::string cgroup2_mount_point();
+
+// A configured directory.
+struct ScopeCgroup {
+  std::string controllers;      // of its hierarchy; v2: empty
+  std::string path;             // as /proc/PID/cgroup writes it: from the hierarchy's root, "/" for the root itself
+  std::uint64_t cgroup_id = 0;  // the kernel's id: the directory's inode number
+  std::uint32_t level = 0;      // below the root, which is 0
+};
+
+class Scope {
+ public:
+  // Errors name the directory: not there, or not a cgroup.
+  static Result<Scope> resolve(const config::Scope& config);
+
+  [[nodiscard]] const std::vector<ScopeCgroup>& include() const { return include_; }
+  [[nodiscard]] const std::vector<ScopeCgroup>& exclude() const { return exclude_; }
+
+  // Judges by the text of /proc/PID/cgroup, as the kernel side does by cgroup id.
+  [[nodiscard]] bool contains(std::string_view proc_cgroup) const;
+
+ private:
+  std::vector<ScopeCgroup> include_;
+  std::vector<ScopeCgroup> exclude_;
+};
+
+// The path in the hierarchy `controllers` ("" is v2) that the text of a /proc/PID/cgroup says; "" if none.
+std::string_view cgroup_path(std::string_view proc_cgroup, std::string_view controllers);
+
+}  // namespace cryptnono::container

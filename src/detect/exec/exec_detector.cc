@@ -1,0 +1,212 @@
+#include "detect/exec/exec_detector.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstring>
+
+#include "base/clock.h"
+#include "container/scope.h"
+#include "detect/exec/exec_record.h"
+#include "kernel/table_map.h"
+
+namespace cryptnono::detect {
+
+namespace {
+
+// Records of a replaced generation are read within milliseconds; this many reloads may happen in that time.
+constexpr std::size_t kGenerationsKept = 8;
+
+// Waits for `ring_fd`; false when `stop_fd` is readable and the ring has been given its last chance.
+bool wait_for_records(int ring_fd, int stop_fd) {
+  std::array<pollfd, 2> waited{
+      pollfd{.fd = ring_fd, .events = POLLIN, .revents = 0},
+      pollfd{.fd = stop_fd, .events = POLLIN, .revents = 0},
+  };
+  // The time-out is for records that were put in without a wake-up while nobody waited.
+  poll(waited.data(), waited.size(), 1000);
+  return (waited[1].revents & POLLIN) == 0;
+}
+
+}  // namespace
+
+ExecDetector::ExecDetector(std::unique_ptr<ExecProgram> program, FindingSink sink)
+    : program_(std::move(program)), sink_(std::move(sink)), stop_fd_(eventfd(0, EFD_CLOEXEC)) {}
+
+ExecDetector::~ExecDetector() { stop(); }
+
+Result<void> ExecDetector::apply(const ExecSettings& settings) {
+  auto tables = std::make_shared<kernel::TableMap>(TRY(kernel::TableMap::create(settings.rules->tables())));
+  settings.rules->use_tables(tables->bytes(), tables);
+  {
+    // Before the kernel can send records of it.
+    const std::lock_guard lock(mutex_);
+    generations_.push_back(settings.rules);
+    if (generations_.size() > kGenerationsKept) generations_.erase(generations_.begin());
+    scan_interval_s_ = settings.scan_interval_s;
+  }
+  program_->set_scope(settings.include, settings.exclude);
+  program_->set_enforcement(settings.kill_groups, settings.limit);
+  TRY(program_->put_in_force(*tables));
+  request_scan();  // what the new rules ban may be running
+  return {};
+}
+
+Result<void> ExecDetector::start() {
+  refresh_units();
+  events_ = std::make_unique<kernel::RingBuffer>(
+      TRY(program_->events([this](std::span<const std::byte> record) { on_event(record); })));
+  decisions_ = std::make_unique<kernel::RingBuffer>(
+      TRY(program_->decisions([this](std::span<const std::byte> record) { on_decision(record); })));
+  threads_.emplace_back([this] { read_decisions(); });
+  threads_.emplace_back([this] { read_events(); });
+  TRY(program_->attach());
+  threads_.emplace_back([this] { scan_forever(); });
+  return {};
+}
+
+void ExecDetector::stop() {
+  if (threads_.empty()) return;
+  program_->detach();
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  scan_wake_.notify_all();
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(stop_fd_.get(), &one, sizeof one);
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+// A process that may have to die is running meanwhile: ahead of everything that is not real-time.
+void ExecDetector::read_decisions() {
+  const sched_param priority{.sched_priority = 1};
+  real_time_ = sched_setscheduler(0, SCHED_FIFO, &priority) == 0;
+  std::uint64_t lost_before = 0;
+  for (bool more = true; more;) {
+    more = wait_for_records(decisions_->epoll_fd(), stop_fd_.get());
+    decisions_->consume();
+    const std::uint64_t lost = program_->stats().lost_decisions;
+    if (lost != lost_before) request_scan();
+    lost_before = lost;
+  }
+}
+
+void ExecDetector::read_events() {
+  for (bool more = true; more;) {
+    more = wait_for_records(events_->epoll_fd(), stop_fd_.get());
+    events_->consume();
+  }
+}
+
+void ExecDetector::scan_forever() {
+  ExecScan scan(sink_, [this](const std::string& cgroup, uid_t uid) { return unit_of(cgroup, uid); });
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    scan_requested_ = false;
+    const std::shared_ptr<const ExecRules> rules = generations_.back();
+    lock.unlock();
+    const std::uint64_t begin = monotonic_ns();
+    refresh_units();
+    scanned_ += scan.run(rules);
+    ++scans_;
+    last_scan_s_ = static_cast<double>(monotonic_ns() - begin) / 1e9;
+    lock.lock();
+    const auto awake = [this] { return stopping_ || scan_requested_; };
+    if (scan_interval_s_ > 0) {
+      scan_wake_.wait_for(lock, std::chrono::duration<double>(scan_interval_s_), awake);
+    } else {
+      scan_wake_.wait(lock, awake);
+    }
+  }
+}
+
+void ExecDetector::request_scan() {
+  {
+    const std::lock_guard lock(mutex_);
+    scan_requested_ = true;
+  }
+  scan_wake_.notify_all();
+}
+
+void ExecDetector::refresh_units() {
+  const std::string mount_point = container::cgroup2_mount_point();
+  if (mount_point.empty()) return;
+  container::CgroupTree tree = container::read_cgroup_tree(mount_point);
+  std::vector<UnitCgroup> units;
+  units.reserve(tree.units.size());
+  for (const container::CgroupUnit& unit : tree.units) {
+    units.push_back({.cgroup_id = unit.cgroup_id, .unit = unit.unit});
+  }
+  // On failure the kernel counts by user, which is coarser but safe.
+  [[maybe_unused]] const Result<void> told = program_->set_units(units);
+  const std::lock_guard lock(mutex_);
+  cgroups_ = std::move(tree);
+}
+
+std::uint64_t ExecDetector::unit_of(const std::string& proc_cgroup, uid_t uid) const {
+  const std::string_view path = container::cgroup_path(proc_cgroup, "");
+  const std::lock_guard lock(mutex_);
+  for (const container::CgroupUnit& unit : cgroups_.units) {
+    const auto known = cgroups_.paths.find(unit.cgroup_id);
+    if (known != cgroups_.paths.end() && known->second == path) return unit.unit;
+  }
+  return LIMIT_UNIT_USER | uid;
+}
+
+std::string ExecDetector::cgroup_path(std::uint64_t cgroup_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = cgroups_.paths.find(cgroup_id);
+  return found == cgroups_.paths.end() ? std::string() : found->second;
+}
+
+std::shared_ptr<const ExecRules> ExecDetector::rules_of(std::uint32_t generation) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& rules : generations_) {
+    if (rules->generation() == generation) return rules;
+  }
+  return nullptr;
+}
+
+void ExecDetector::on_event(std::span<const std::byte> record) {
+  std::optional<ExecRecord> parsed = parse_exec_record(record);
+  if (!parsed) return;
+  Finding finding = finding_of(*parsed, rules_of(parsed->event.generation));
+  finding.kind = parsed->event.verdict == EXEC_KILLED ? Finding::Kind::kKilledInKernel
+                                                      : Finding::Kind::kReportedInKernel;
+  finding.limited = (parsed->event.flags & EXEC_LIMITED) != 0;
+  sink_(finding);
+}
+
+void ExecDetector::on_decision(std::span<const std::byte> record) {
+  std::optional<ExecRecord> parsed = parse_exec_record(record);
+  if (!parsed) return;
+  std::shared_ptr<const ExecRules> rules = rules_of(parsed->event.generation);
+  if (!rules) {
+    request_scan();
+    return;
+  }
+  Finding finding = finding_of(*parsed, std::move(rules));
+  decide(*parsed, finding);
+  if (finding.judgement.verdict == Judgement::Verdict::kNothing) return;
+  finding.kind = finding.judgement.verdict == Judgement::Verdict::kSpared ? Finding::Kind::kSpared
+                                                                          : Finding::Kind::kBanned;
+  sink_(finding);
+}
+
+ExecDetector::Counters ExecDetector::counters() const {
+  return {.kernel = program_->stats(),
+          .recursion_misses = program_->recursion_misses(),
+          .scanned = scanned_,
+          .scans = scans_,
+          .last_scan_s = last_scan_s_,
+          .real_time = real_time_};
+}
+
+}  // namespace cryptnono::detect

@@ -1,0 +1,94 @@
+// ExecDetector: execwhacker. Kernel side, rules and scans together; says what it finds, and acts on nothing.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "container/unit_map.h"
+#include "detect/exec/exec_program.h"
+#include "detect/exec/exec_rules.h"
+#include "detect/exec/exec_scan.h"
+#include "detect/exec/finding.h"
+#include "kernel/ring_buffer.h"
+
+namespace cryptnono::detect {
+
+// What a configuration asks of the detector, resolved.
+struct ExecSettings {
+  std::shared_ptr<ExecRules> rules;
+  std::uint64_t kill_groups = 0;  // mask; 0: report only
+  config::Limit limit;
+  std::vector<scope_entry> include;
+  std::vector<scope_entry> exclude;
+  double scan_interval_s = 10;  // 0: only at start
+};
+
+// apply() and stop() belong to one thread; the rest may be called from any.
+class ExecDetector {
+ public:
+  // `program` is loaded, not attached.
+  ExecDetector(std::unique_ptr<ExecProgram> program, FindingSink sink);
+  // Stops.
+  ~ExecDetector();
+  ExecDetector(const ExecDetector&) = delete;
+  ExecDetector& operator=(const ExecDetector&) = delete;
+
+  // Puts settings in force: at any moment an exec is judged by the old rules or by the new ones. On error the old ones stay.
+  Result<void> apply(const ExecSettings& settings);
+  // Attaches the hook and starts the threads (decisions, events, scans); then scans once. Call after apply().
+  Result<void> start();
+  void stop();
+
+  struct Counters {
+    exec_stats kernel{};
+    std::uint64_t recursion_misses = 0;
+    std::uint64_t scanned = 0;        // processes that scans checked
+    std::uint64_t scans = 0;
+    double last_scan_s = 0;
+    bool real_time = false;           // the decisions' thread has real-time priority
+  };
+  [[nodiscard]] Counters counters() const;
+  [[nodiscard]] ExecProgram& program() { return *program_; }
+  // The path of a cgroup from its mount point, "" if not known (yet).
+  [[nodiscard]] std::string cgroup_path(std::uint64_t cgroup_id) const;
+
+ private:
+  void read_decisions();
+  void read_events();
+  void scan_forever();
+  void refresh_units();
+  void on_event(std::span<const std::byte> record);
+  void on_decision(std::span<const std::byte> record);
+  [[nodiscard]] std::shared_ptr<const ExecRules> rules_of(std::uint32_t generation) const;
+  [[nodiscard]] std::uint64_t unit_of(const std::string& proc_cgroup, uid_t uid) const;
+  void request_scan();
+
+  std::unique_ptr<ExecProgram> program_;
+  FindingSink sink_;
+  std::unique_ptr<kernel::RingBuffer> events_;
+  std::unique_ptr<kernel::RingBuffer> decisions_;
+  Fd stop_fd_;  // an eventfd, readable when the threads are to end
+  std::vector<std::thread> threads_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable scan_wake_;
+  // All below guarded by mutex_.
+  std::vector<std::shared_ptr<const ExecRules>> generations_;  // the newest last; a few older ones, for records still queued
+  container::CgroupTree cgroups_;
+  double scan_interval_s_ = 10;
+  bool scan_requested_ = false;
+  bool stopping_ = false;
+
+  std::atomic<std::uint64_t> scanned_ = 0;
+  std::atomic<std::uint64_t> scans_ = 0;
+  std::atomic<double> last_scan_s_ = 0;
+  std::atomic<bool> real_time_ = false;
+};
+
+}  // namespace cryptnono::detect

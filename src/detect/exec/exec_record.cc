@@ -1,0 +1,72 @@
+#include "detect/exec/exec_record.h"
+
+#include <cstring>
+
+#include "base/clock.h"
+#include "proc/proc_reader.h"
+
+namespace cryptnono::detect {
+
+std::optional<ExecRecord> parse_exec_record(std::span<const std::byte> record) {
+  ExecRecord out{};
+  if (record.size() < sizeof out.event) return std::nullopt;
+  std::memcpy(&out.event, record.data(), sizeof out.event);
+  std::string_view payload(reinterpret_cast<const char*>(record.data()) + sizeof out.event,
+                           record.size() - sizeof out.event);
+  const auto take = [&payload](std::size_t size) {
+    const std::string_view part = payload.substr(0, size);
+    payload.remove_prefix(part.size());
+    return part;
+  };
+  const exec_event& event = out.event;
+  if (std::size_t{event.filename_bytes} + event.path_bytes + event.argv_captured > payload.size()) {
+    return std::nullopt;
+  }
+  out.filename = take(event.filename_bytes);
+  out.path = take(event.path_bytes);
+  out.argv = take(event.argv_captured);
+  return out;
+}
+
+Finding finding_of(const ExecRecord& record, std::shared_ptr<const ExecRules> rules) {
+  const exec_event& event = record.event;
+  Finding finding;
+  finding.source = Source::kExec;
+  finding.pid = static_cast<pid_t>(event.pid);
+  finding.start_ticks = boottime_ns_to_ticks(event.start_boottime_ns);
+  finding.unit = event.unit;
+  finding.cgroup_id = event.cgroup_id;
+  finding.exec_ns = event.time_ns;
+  finding.ppid = static_cast<pid_t>(event.ppid);
+  finding.uid = event.uid;
+  finding.comm.assign(event.comm, strnlen(event.comm, sizeof event.comm));
+  finding.filename = record.filename;
+  finding.path = record.path;
+  finding.argv = record.argv;
+  finding.argv_bytes = event.argv_bytes;
+  finding.judgement.groups = event.groups;
+  finding.judgement.rule = event.rule;
+  finding.rules = std::move(rules);
+  return finding;
+}
+
+void decide(const ExecRecord& record, Finding& finding) {
+  const bool unreadable = (record.event.flags & EXEC_UNREADABLE) != 0;
+  if (unreadable || record.event.argv_captured < record.event.argv_bytes) {
+    std::string now;
+    if (proc::ProcReader().read_cmdline(finding.pid, now) && now.size() > finding.argv.size()) {
+      finding.argv += now.substr(finding.argv.size());
+    }
+  }
+  const ExecLine line{.text = {.path = finding.path, .filename = finding.filename, .argv = finding.argv},
+                      .path_trusted = (record.event.flags & EXEC_PATH_TRUSTED) != 0};
+  if ((record.event.flags & EXEC_SIGNAL_FAILED) != 0) {
+    finding.judgement.verdict = Judgement::Verdict::kBanned;  // judged already
+  } else if (unreadable) {
+    finding.judgement = finding.rules->judge(line);
+  } else {
+    finding.judgement = finding.rules->judge_hit(line, record.event.groups, record.event.rule);
+  }
+}
+
+}  // namespace cryptnono::detect

@@ -1,0 +1,61 @@
+#include "detect/exec/exec_scan.h"
+
+#include <string_view>
+
+namespace cryptnono::detect {
+
+std::size_t ExecScan::run(const std::shared_ptr<const ExecRules>& rules) {
+  std::size_t checked = 0;
+  std::unordered_map<pid_t, Told> still;
+  const match::Matcher matcher(rules->tables());
+  for (const pid_t pid : reader_.pids()) {
+    if (!reader_.read_cmdline(pid, cmdline_) || cmdline_.empty()) continue;
+    ++checked;
+    const match::Hit hit = matcher.match({.path = {}, .filename = {}, .argv = cmdline_});
+    if (!hit.banned()) continue;
+    Told told = told_[pid];
+    if (tell(pid, rules, told)) still.emplace(pid, told);
+  }
+  told_ = std::move(still);
+  return checked;
+}
+
+bool ExecScan::tell(pid_t pid, const std::shared_ptr<const ExecRules>& rules, Told& told) {
+  const auto stat = reader_.read_stat(pid);
+  const auto uid = reader_.read_uid(pid);
+  if (!stat || !uid || stat->state == 'Z') return false;
+  const std::size_t hash = std::hash<std::string_view>()(cmdline_);
+  if (told.start_ticks == stat->start_ticks && told.cmdline_hash == hash &&
+      told.generation == rules->generation()) {
+    return true;
+  }
+  Finding finding;
+  finding.source = Source::kScan;
+  finding.pid = pid;
+  finding.start_ticks = stat->start_ticks;
+  finding.ppid = stat->ppid;
+  finding.uid = *uid;
+  finding.comm = stat->comm;
+  finding.path = reader_.read_exe(pid);
+  finding.argv = cmdline_;
+  finding.argv_bytes = cmdline_.size();
+  finding.unit = unit_of_(reader_.read_cgroup(pid), *uid);
+  finding.rules = rules;
+  const ExecLine line{.text = {.path = finding.path, .filename = {}, .argv = finding.argv},
+                      .path_trusted = reader_.executable_trusted(pid)};
+  finding.judgement = rules->judge(line);
+  if (finding.judgement.verdict == Judgement::Verdict::kNothing) return false;
+  finding.kind = finding.judgement.verdict == Judgement::Verdict::kSpared ? Finding::Kind::kSpared
+                                                                          : Finding::Kind::kBanned;
+  finding.still_holds = [pid, rules] {
+    std::string now;
+    const proc::ProcReader reader;
+    return reader.read_cmdline(pid, now) &&
+           rules->judge({.text = {.path = {}, .filename = {}, .argv = now}, .path_trusted = false}).verdict ==
+               Judgement::Verdict::kBanned;
+  };
+  told = {.start_ticks = stat->start_ticks, .cmdline_hash = hash, .generation = rules->generation()};
+  return sink_(finding);
+}
+
+}  // namespace cryptnono::detect

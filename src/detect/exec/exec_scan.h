@@ -1,0 +1,43 @@
+// ExecScan: looks through /proc for banned command lines that no exec showed: what ran before the start, and what rewrote its
+// own arguments.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "detect/exec/finding.h"
+#include "proc/proc_reader.h"
+
+namespace cryptnono::detect {
+
+// One thread.
+class ExecScan {
+ public:
+  using UnitOf = std::function<std::uint64_t(const std::string& proc_cgroup, uid_t uid)>;
+
+  // `unit_of` names the limit's unit of a process.
+  ExecScan(FindingSink sink, UnitOf unit_of) : sink_(std::move(sink)), unit_of_(std::move(unit_of)) {}
+
+  // One pass over all processes. A process is told to the sink once, and again when its command line, its identity or the rules
+  // have changed, or when the sink was not done with it. Returns how many processes were checked.
+  std::size_t run(const std::shared_ptr<const ExecRules>& rules);
+
+ private:
+  struct Told {
+    std::uint64_t start_ticks = 0;
+    std::size_t cmdline_hash = 0;
+    std::uint32_t generation = 0;
+  };
+  bool tell(pid_t pid, const std::shared_ptr<const ExecRules>& rules, Told& told);
+
+  FindingSink sink_;
+  UnitOf unit_of_;
+  proc::ProcReader reader_;
+  std::string cmdline_;  // reused
+  std::unordered_map<pid_t, Told> told_;
+};
+
+}  // namespace cryptnono::detect

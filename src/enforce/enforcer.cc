@@ -1,0 +1,68 @@
+#include "enforce/enforcer.h"
+
+#include <unistd.h>
+
+#include <csignal>
+
+#include "base/clock.h"
+#include "proc/proc_reader.h"
+#include "proc/process.h"
+
+namespace cryptnono::enforce {
+
+namespace {
+constexpr std::uint32_t kKernelThread = 0x00200000;  // PF_KTHREAD, include/linux/sched.h
+constexpr int kMaxGroups = 64;
+}  // namespace
+
+Enforcer::Enforcer(BlastLimit& limit) : limit_(limit), policy_(std::make_shared<Policy>()) {
+  const proc::ProcReader reader;
+  for (const pid_t pid : reader.with_ancestors(getpid())) {
+    if (const auto stat = reader.read_stat(pid)) protected_.emplace(pid, stat->start_ticks);
+  }
+}
+
+void Enforcer::set_policy(std::shared_ptr<const Policy> policy) {
+  const std::lock_guard lock(mutex_);
+  policy_ = std::move(policy);
+}
+
+bool Enforcer::is_protected(pid_t pid, std::uint64_t start_ticks) const {
+  if (pid <= 1 || pid == getpid()) return true;
+  const auto found = protected_.find(pid);
+  return found != protected_.end() && found->second == start_ticks;
+}
+
+bool Enforcer::admitted(std::uint64_t groups, std::uint64_t unit) {
+  for (int group = 0; group < kMaxGroups; ++group) {
+    if ((groups >> group & 1) != 0 && limit_.admit(static_cast<std::uint32_t>(group), unit)) return true;
+  }
+  return false;
+}
+
+Action Enforcer::act(const Target& target, const std::function<bool()>& still_holds) {
+  std::shared_ptr<const Policy> policy;
+  {
+    const std::lock_guard lock(mutex_);
+    policy = policy_;
+  }
+  const auto done = [](Outcome outcome, std::string_view why = {}) {
+    return Action{.outcome = outcome, .time_ns = monotonic_ns(), .refused_why = why};
+  };
+  if (is_protected(target.pid, target.start_ticks)) return done(Outcome::kRefused, "protected");
+  const auto process = proc::ProcessHandle::open(target.pid, target.start_ticks);
+  if (!process) return done(process.error() == proc::OpenError::kFailed ? Outcome::kFailed : Outcome::kGone);
+  const proc::ProcReader reader;
+  const auto stat = reader.read_stat(target.pid);
+  if (!stat || stat->state == 'Z') return done(Outcome::kGone);
+  if ((stat->flags & kKernelThread) != 0) return done(Outcome::kRefused, "kernel thread");
+  if (!policy->scope.contains(reader.read_cgroup(target.pid))) return done(Outcome::kRefused, "out of scope");
+  if (still_holds && !still_holds()) return done(Outcome::kRefused, "no reason any more");
+  const std::uint64_t killing = target.groups & policy->kill_groups;
+  if (killing == 0) return done(Outcome::kReported);
+  if (!admitted(killing, target.unit)) return done(Outcome::kLimited);
+  if (!process->signal(SIGKILL)) return done(process->wait_end(0) ? Outcome::kGone : Outcome::kFailed);
+  return done(Outcome::kKilled);
+}
+
+}  // namespace cryptnono::enforce

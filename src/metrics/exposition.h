@@ -1,0 +1,51 @@
+// Exposition: collects the values of one scrape, in the catalogue's names.
+#pragma once
+
+#include <prometheus/metric_family.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "metrics/catalog.h"
+
+namespace cryptnono::metrics {
+
+// Times in seconds. observe() may be called from any thread; a scrape may see one that is half counted.
+class Histogram {
+ public:
+  void observe(double seconds);
+
+  // The predecessor's buckets, and finer ones below.
+  static constexpr std::array<double, 26> kBounds{1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5,  1e-4,  2.5e-4, 5e-4,
+                                                  1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2,  7.5e-2, 1e-1,  2.5e-1,
+                                                  5e-1, 7.5e-1, 1,    2.5,  5,      7.5,   10,    60};
+
+ private:
+  friend class Exposition;
+  std::array<std::atomic<std::uint64_t>, kBounds.size() + 1> counts_{};
+  std::atomic<double> sum_ = 0;
+};
+
+// One scrape; one thread.
+class Exposition {
+ public:
+  // `values` are the label values, in the order of the catalogue's label names.
+  void add(Metric metric, std::initializer_list<std::string_view> values, double value);
+  void add(Metric metric, std::initializer_list<std::string_view> values, std::uint64_t value) {
+    add(metric, values, static_cast<double>(value));
+  }
+  void add(Metric metric, const Histogram& histogram);
+
+  [[nodiscard]] std::vector<prometheus::MetricFamily> take();
+
+ private:
+  prometheus::MetricFamily& family(Metric metric);
+  std::array<prometheus::MetricFamily, kCatalog.size()> families_;
+};
+
+}  // namespace cryptnono::metrics
