@@ -2,13 +2,14 @@
 /*
  * execwhacker: a banned command line dies before its first instruction.
  *
- * Hook: sched_process_exec, which runs in the process itself when the new image is complete. Its arguments lie in the new
- * memory, which nobody else maps; no other thread of it is left; and a signal sent here is delivered before the return to
- * user mode. execve, execveat, scripts and 32-bit callers all come through it, failed calls do not.
+ * Hook: sched_process_exec, which runs in the process itself when the new image is complete. Its arguments lie in the
+ * new memory, which nobody else maps; no other thread of it is left; and a signal sent here is delivered before the
+ * return to user mode. execve, execveat, scripts and 32-bit callers all come through it, failed calls do not.
  *
  *   in scope? -> match path, file name, argv -> nothing: done (nearly always)
  *                                            -> hit, and nothing may allow it: enforce(), then tell (ring `events`)
- *                                            -> hit, and an allowed pattern may match: user space decides (ring `decisions`)
+ *                                            -> hit, and an allowed pattern may match: user space decides (ring
+ * `decisions`)
  */
 #include "vmlinux.h"
 
@@ -32,8 +33,8 @@ struct rule_tables {
 	__uint(value_size, MATCH_PAGE);
 };
 
-/* Slot 0: the rules in force. Replacing it is atomic, and the kernel returns from the replacement only when no program uses
- * the old rules any more. */
+/* Slot 0: the rules in force. Replacing it is atomic, and the kernel returns from the replacement only when no program
+ * uses the old rules any more. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
@@ -49,9 +50,9 @@ static __always_inline void *match_page(const struct match_view *view, __u32 ind
 enum piece {
 	PIECE_PATH,	/* the executable's resolved path, the only text in which an allowed path counts */
 	PIECE_FILENAME, /* as given to execve, and a space... */
-	PIECE_REST,	/* ...and the arguments after argv[0]: the line that the predecessor saw. Goes on only as far as a
-			 * string that began in the file name could reach; the rest is argv's business. */
-	PIECE_ARGV,	/* all of it, in chunks */
+	PIECE_REST, /* ...and the arguments after argv[0]: the line that the predecessor saw. Goes on only as far as a
+		     * string that began in the file name could reach; the rest is argv's business. */
+	PIECE_ARGV, /* all of it, in chunks */
 	PIECE_NONE,
 };
 
@@ -61,13 +62,13 @@ struct scan_state {
 	__u64 address; /* of the argument area's unread part, in user memory */
 	__u64 rest;    /* of the second argument, 0 if there is none */
 	__u32 left;
-	__u32 failed;  /* part of the text could not be read */
-	__u32 root;    /* the machine that runs */
-	__u32 piece;   /* the next one */
+	__u32 failed; /* part of the text could not be read */
+	__u32 root;   /* the machine that runs */
+	__u32 piece;  /* the next one */
 };
 
-/* What does not fit on the stack. One per CPU: the hook runs with preemption disabled. Not a per-CPU map, whose values may
- * not be this large. */
+/* What does not fit on the stack. One per CPU: the hook runs with preemption disabled. Not a per-CPU map, whose values
+ * may not be this large. */
 struct exec_scratch {
 	struct scan_state state;
 	struct exec_event event;
@@ -105,7 +106,8 @@ static __always_inline void *match_page(const struct match_view *view, __u32 ind
 	return bpf_map_lookup_elem(view->tables, &index);
 }
 
-/* Everything about the exec that is being looked at. Pointers, and what the verifier may follow; the rest is in `state`. */
+/* Everything about the exec that is being looked at. Pointers, and what the verifier may follow; the rest is in
+ * `state`. */
 struct exec_context {
 	struct match_view view;
 	struct scan_state *state;
@@ -141,7 +143,7 @@ static int skip_argument(__u32 index, struct first_argument *first)
 /* Where the second argument begins, or 0. Uses the text buffer. */
 static __noinline __u64 second_argument(struct exec_context *exec)
 {
-	struct first_argument first = { .buffer = exec->scratch->text, .address = exec->argv_begin };
+	struct first_argument first = {.buffer = exec->scratch->text, .address = exec->argv_begin};
 
 	if (exec->argv_end > exec->argv_begin)
 		bpf_loop(ARGUMENT_CHUNKS, skip_argument, &first, 0);
@@ -157,13 +159,13 @@ static __always_inline long load_path(struct exec_context *exec)
 	exec->state->run.final = 1;
 	exec->state->piece = PIECE_FILENAME;
 	return bpf_probe_read_kernel(exec->scratch->text, length,
-				     &exec->scratch->path.text[exec->path_begin & (EXEC_PATH_MAX - 1)]) ?
-		       0 :
-		       length;
+				     &exec->scratch->path.text[exec->path_begin & (EXEC_PATH_MAX - 1)])
+		       ? 0
+		       : length;
 }
 
-/* The space stands there for the word machine even if no argument follows: it does what the end does, it ends a word, and
- * it stays held. The substring machine sees it only as the separator that it is. */
+/* The space stands there for the word machine even if no argument follows: it does what the end does, it ends a word,
+ * and it stays held. The substring machine sees it only as the separator that it is. */
 static __always_inline long load_filename(struct exec_context *exec)
 {
 	const bool words = exec->state->root == MATCH_ROOT_WORDS;
@@ -193,7 +195,8 @@ static __always_inline long load_rest(struct exec_context *exec)
 	left = exec->argv_end - exec->argv_begin;
 	exec->state->left = left ? left - 1 : 0; /* less the last NUL */
 	if (exec->state->root == MATCH_ROOT_WORDS) {
-		/* The usual end: no string began in the file name, and none can begin with a space after a word byte. */
+		/* The usual end: no string began in the file name, and none can begin with a space after a word byte.
+		 */
 		if (run->state == MATCH_ROOT_WORDS && run->held >> 16)
 			return 0;
 		exec->state->rest = second_argument(exec);
@@ -301,7 +304,8 @@ static __always_inline void match_all(struct exec_context *exec)
 	bpf_loop(2 * (EXEC_MAX_CHUNKS + PIECE_NONE), match_piece, exec, 0);
 }
 
-/* Appends the three texts to the event. The process does not run, so its arguments are still those that were matched. */
+/* Appends the three texts to the event. The process does not run, so its arguments are still those that were matched.
+ */
 static __always_inline __u32 capture(struct exec_context *exec)
 {
 	struct exec_event *event = &exec->scratch->event;
@@ -401,7 +405,7 @@ static __always_inline void tell(struct exec_context *exec, struct exec_stats *s
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
-	struct exec_context exec = { .filename = bprm->filename };
+	struct exec_context exec = {.filename = bprm->filename};
 	struct exec_event *event;
 	struct exec_stats *counters;
 	__u32 zero = 0, cpu = bpf_get_smp_processor_id();

@@ -29,43 +29,58 @@ int main(int argc, char** argv) {
   cli.require_subcommand(1);
   std::vector<std::string> files;
   const auto add_files = [&files](CLI::App* command) {
-    command->add_option("-c,--config", files, "Configuration file; may be given several times")->take_all()->allow_extra_args(false);
+    command->add_option("-c,--config", files, "Configuration file; may be given several times")
+        ->take_all()
+        ->allow_extra_args(false);
   };
 
   cryptnono::app::RunOptions options;
-  const std::map<std::string, cryptnono::config::LogLevel> levels{{"debug", cryptnono::config::LogLevel::kDebug},
-                                                                  {"info", cryptnono::config::LogLevel::kInfo},
-                                                                  {"warning", cryptnono::config::LogLevel::kWarning},
-                                                                  {"error", cryptnono::config::LogLevel::kError}};
+  const std::map<std::string, cryptnono::config::LogLevel> levels{
+      {"debug", cryptnono::config::LogLevel::kDebug},
+      {"info", cryptnono::config::LogLevel::kInfo},
+      {"warning", cryptnono::config::LogLevel::kWarning},
+      {"error", cryptnono::config::LogLevel::kError}};
   CLI::App* run = cli.add_subcommand("run", "Run the daemon");
   add_files(run);
-  run->add_option("--scope", options.scopes, "Only processes in this cgroup directory; may be given several times")->allow_extra_args(false);
+  run->add_option("--scope", options.scopes,
+                  "Only processes in this cgroup directory; may be given several times")
+      ->allow_extra_args(false);
   run->add_flag("--dry-run", options.dry_run, "Kill nothing, report everything");
-  run->add_option("--metrics-listen", options.metrics_listen, "ADDRESS:PORT to serve metrics on")->allow_extra_args(false);
-  run->add_option("--scan-interval", options.scan_interval_s, "Seconds between scans of all processes, 0: only at start")->check(CLI::NonNegativeNumber);
-  run->add_option("--log-level", options.log_level, "debug, info, warning or error")->transform(CLI::CheckedTransformer(levels));
+  run->add_option("--metrics-listen", options.metrics_listen, "ADDRESS:PORT to serve metrics on")
+      ->allow_extra_args(false);
+  run->add_option("--scan-interval", options.scan_interval_s,
+                  "Seconds between scans of all processes, 0: only at start")
+      ->check(CLI::NonNegativeNumber);
+  run->add_option("--log-level", options.log_level, "debug, info, warning or error")
+      ->transform(CLI::CheckedTransformer(levels));
 
-  CLI::App* check = cli.add_subcommand("check", "Say everything that is wrong with configuration files");
+  CLI::App* check =
+      cli.add_subcommand("check", "Say everything that is wrong with configuration files");
   add_files(check);
 
   std::vector<std::string> command_line;
   std::string executable;
-  CLI::App* explain = cli.add_subcommand("explain", "Say which rule would kill or spare a command line");
+  CLI::App* explain =
+      cli.add_subcommand("explain", "Say which rule would kill or spare a command line");
   add_files(explain);
-  explain->add_option("--executable", executable, "The file that is executed, if it is not the first word");
+  explain->add_option("--executable", executable,
+                      "The file that is executed, if it is not the first word");
   explain->add_option("ARGV", command_line, "The command line, after --");
 
-  CLI::App* doctor = cli.add_subcommand("doctor", "Say what this kernel and these privileges allow");
+  CLI::App* doctor =
+      cli.add_subcommand("doctor", "Say what this kernel and these privileges allow");
   CLI::App* demo = cli.add_subcommand("demo", "Show the main job in a sandbox cgroup");
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return cli.exit(error) == 0 ? static_cast<int>(ExitCode::kOk) : static_cast<int>(ExitCode::kUsage);
+    return cli.exit(error) == 0 ? static_cast<int>(ExitCode::kOk)
+                                : static_cast<int>(ExitCode::kUsage);
   }
   options.files = files;
   if (run->parsed()) return run_daemon(options);
   if (check->parsed()) return cryptnono::commands::run_check(files, std::cout, std::cerr);
-  if (explain->parsed()) return cryptnono::commands::run_explain(files, command_line, executable, std::cout, std::cerr);
+  if (explain->parsed())
+    return cryptnono::commands::run_explain(files, command_line, executable, std::cout, std::cerr);
   if (doctor->parsed()) return cryptnono::commands::run_doctor(std::cout);
   if (demo->parsed()) return cryptnono::commands::run_demo(std::cout);
   return static_cast<int>(ExitCode::kUsage);

@@ -18,9 +18,9 @@
 
 /* One cgroup. */
 struct scope_entry {
-	__u64 cgroup_id;  /* inode number of its directory */
-	__u32 level;	  /* below the hierarchy's root, which is 0 */
-	__u32 hierarchy;  /* HIERARCHY_V2, or 1 + the v1 controller's id in the kernel's enum cgroup_subsys_id */
+	__u64 cgroup_id; /* inode number of its directory */
+	__u32 level;	 /* below the hierarchy's root, which is 0 */
+	__u32 hierarchy; /* HIERARCHY_V2, or 1 + the v1 controller's id in the kernel's enum cgroup_subsys_id */
 };
 
 /* Who may be touched: in one of `include` (none: everybody) and in none of `exclude`. */
@@ -33,11 +33,11 @@ struct scope_set {
 
 /* Written by user space at any time, read by every program. */
 struct enforce_config {
-	__u64 kill_groups;	  /* mask of the rule groups that kill; the others report */
+	__u64 kill_groups; /* mask of the rule groups that kill; the others report */
 	__u64 limit_window_ns;
-	__u32 limit_targets;	  /* 1 to LIMIT_SLOTS */
-	__u32 unit_hierarchy;	  /* as in scope_entry: where containers are told apart */
-	__u32 active_scope;	  /* which of the two scope sets counts: the other one is written, then this is flipped */
+	__u32 limit_targets;  /* 1 to LIMIT_SLOTS */
+	__u32 unit_hierarchy; /* as in scope_entry: where containers are told apart */
+	__u32 active_scope;   /* which of the two scope sets counts: the other one is written, then this is flipped */
 	__u32 pad;
 	struct scope_set scope[2];
 };

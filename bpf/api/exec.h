@@ -3,8 +3,8 @@
  * execwhacker: what the kernel side tells user space about an exec that hit a rule.
  *
  * A record of either ring buffer is one struct exec_event and then, without gaps, `filename_bytes` of the path given to
- * execve, `path_bytes` of the executable's resolved path, and `argv_captured` bytes of the argument area (NUL after each
- * argument). None of the three is NUL-terminated by itself.
+ * execve, `path_bytes` of the executable's resolved path, and `argv_captured` bytes of the argument area (NUL after
+ * each argument). None of the three is NUL-terminated by itself.
  */
 #ifndef CRYPTNONO_BPF_API_EXEC_H
 #define CRYPTNONO_BPF_API_EXEC_H
@@ -26,7 +26,7 @@ enum exec_verdict {
 };
 
 /* exec_event.flags */
-#define EXEC_LIMITED 1U	     /* reported because of the blast-radius limit */
+#define EXEC_LIMITED 1U /* reported because of the blast-radius limit */
 #define EXEC_SIGNAL_FAILED 2U
 #define EXEC_PATH_TRUSTED 4U /* the executable is root's, nobody else may write it, and it is not on FUSE */
 #define EXEC_PATH_CUT 8U     /* `path` lacks its beginning */
@@ -43,11 +43,11 @@ struct exec_event {
 	__u32 pid;
 	__u32 ppid;
 	__u32 uid;
-	__u32 argv_bytes;	 /* of the whole argument area */
+	__u32 argv_bytes; /* of the whole argument area */
 	__u32 argv_captured;
 	__u16 filename_bytes;
 	__u16 path_bytes;
-	__u8 verdict;		 /* enum exec_verdict */
+	__u8 verdict; /* enum exec_verdict */
 	__u8 flags;
 	__u8 pad[6];
 	char comm[16];
@@ -55,12 +55,12 @@ struct exec_event {
 
 /* Per CPU, monotonic. */
 struct exec_stats {
-	__u64 checked;	      /* execs in scope */
+	__u64 checked; /* execs in scope */
 	__u64 killed;
 	__u64 reported;
-	__u64 deferred;	      /* left to user space */
-	__u64 refused;	      /* protected processes */
-	__u64 limited;	      /* of `reported`: because of the limit */
+	__u64 deferred; /* left to user space */
+	__u64 refused;	/* protected processes */
+	__u64 limited;	/* of `reported`: because of the limit */
 	__u64 unreadable;
 	__u64 signal_failed;
 	__u64 lost_events;    /* records that found `events` full */

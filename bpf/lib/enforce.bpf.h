@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
 /*
- * The only place in the kernel side that sends a signal: mode, protected processes and the blast-radius limit are asked here,
- * so that no detector can forget one of them.
+ * The only place in the kernel side that sends a signal: mode, protected processes and the blast-radius limit are asked
+ * here, so that no detector can forget one of them.
  */
 #ifndef CRYPTNONO_BPF_LIB_ENFORCE_H
 #define CRYPTNONO_BPF_LIB_ENFORCE_H
@@ -19,8 +19,8 @@ struct {
 	__type(value, __u64);
 } protected_pids SEC(".maps");
 
-/* Cgroups that are a container (or a user's session) -> the unit that they count as. Kept by user space; what is not in it
- * counts by user id, so a container that is too new to be known shares a unit with its user's other processes. */
+/* Cgroups that are a container (or a user's session) -> the unit that they count as. Kept by user space; what is not in
+ * it counts by user id, so a container that is too new to be known shares a unit with its user's other processes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
@@ -86,12 +86,12 @@ static __noinline __u64 current_unit(void)
 }
 
 /*
- * May `group` act on `unit` now? A unit that was admitted within the window is admitted again and uses nothing up, so one
- * attacker cannot exhaust the limit for the others; a new one needs a slot that is older than the window.
+ * May `group` act on `unit` now? A unit that was admitted within the window is admitted again and uses nothing up, so
+ * one attacker cannot exhaust the limit for the others; a new one needs a slot that is older than the window.
  */
 static __noinline bool limit_admits(__u32 group, __u64 unit)
 {
-	struct limit_key key = { .unit = unit, .group = group };
+	struct limit_key key = {.unit = unit, .group = group};
 	__u64 now = bpf_ktime_get_ns();
 	__u64 window = settings.limit_window_ns;
 	__u64 *seen = bpf_map_lookup_elem(&limit_seen, &key);
@@ -136,7 +136,7 @@ static int admit_group(__u32 group, struct admit_context *context)
 /* What may be done to the current process for these rule groups; does not do it. */
 static __always_inline enum enforcement enforcement_for(__u64 groups, __u64 unit)
 {
-	struct admit_context context = { .groups = groups & settings.kill_groups, .unit = unit };
+	struct admit_context context = {.groups = groups & settings.kill_groups, .unit = unit};
 
 	if (current_protected())
 		return ENFORCE_REFUSED;

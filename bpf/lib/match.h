@@ -2,26 +2,25 @@
 /*
  * The matcher: one source for the kernel and for user space, so that both give the same verdict on every input.
  *
- * It finds thousands of strings in one pass over a text whose length does not matter, with two automatons in the manner of
- * Aho and Corasick (1975), whose goto function is a hash table instead of a matrix: 50,000 strings then fit in a few MiB,
- * and most bytes of an honest command line touch only the filters, which are small.
+ * It finds thousands of strings in one pass over a text whose length does not matter, with two automatons in the manner
+ * of Aho and Corasick (1975), whose goto function is a hash table instead of a matrix: 50,000 strings then fit in a few
+ * MiB, and most bytes of an honest command line touch only the filters, which are small.
  *
- *   words       finds whole words: strings with no [A-Za-z0-9_] directly before or after. Its alphabet is not the byte. A
- *               maximal run of word bytes is ONE symbol (its hash), and a non-word byte is a symbol together with what
- *               stands on either side of it. Because a run is maximal, reaching a state means that the match began and
- *               ended at a word boundary; no occurrence is ever judged by looking at another one.
- *   substrings  finds strings anywhere. Its alphabet is the byte, but it leaves its root only when the last three bytes
- *               are how some string begins, which one bit of a 4 KiB page answers.
+ *   words       finds whole words: strings with no [A-Za-z0-9_] directly before or after. Its alphabet is not the byte.
+ * A maximal run of word bytes is ONE symbol (its hash), and a non-word byte is a symbol together with what stands on
+ * either side of it. Because a run is maximal, reaching a state means that the match began and ended at a word
+ * boundary; no occurrence is ever judged by looking at another one. substrings  finds strings anywhere. Its alphabet is
+ * the byte, but it leaves its root only when the last three bytes are how some string begins, which one bit of a 4 KiB
+ * page answers.
  *
  * Both fold ASCII upper case and take NUL, which the kernel puts between arguments, for a space.
  *
- * Symbols are compared by a 64-bit hash that is seeded at random for each generation of the rules. The odds of a false match
- * are (distinct symbols at a state) x (symbols read) / 2^64: docs/adr/0003 has the sum.
+ * Symbols are compared by a 64-bit hash that is seeded at random for each generation of the rules. The odds of a false
+ * match are (distinct symbols at a state) x (symbols read) / 2^64: docs/adr/0003 has the sum.
  *
- * The tables lie in pages of MATCH_PAGE bytes, in one array map, so that replacing that map replaces all of them at once.
- * The including file provides
- *     static void *match_page(const struct match_view *view, __u32 index);
- * which returns the page, or NULL if there is none (the verifier wants that case; it does not happen).
+ * The tables lie in pages of MATCH_PAGE bytes, in one array map, so that replacing that map replaces all of them at
+ * once. The including file provides static void *match_page(const struct match_view *view, __u32 index); which returns
+ * the page, or NULL if there is none (the verifier wants that case; it does not happen).
  */
 #ifndef CRYPTNONO_BPF_LIB_MATCH_H
 #define CRYPTNONO_BPF_LIB_MATCH_H
@@ -34,8 +33,8 @@
 #define MATCH_INLINE static __always_inline
 #endif
 
-/* Bytes read in one step of a machine; the loop around the steps is the caller's (bpf_loop in the kernel). Large enough to
- * make the call's cost vanish, small enough for the verifier to walk. */
+/* Bytes read in one step of a machine; the loop around the steps is the caller's (bpf_loop in the kernel). Large enough
+ * to make the call's cost vanish, small enough for the verifier to walk. */
 #define MATCH_BYTES_PER_STEP 16
 
 /* What a run reads. In the kernel these are pointers that the verifier must know, so they live on the stack... */
@@ -46,37 +45,40 @@ struct match_view {
 };
 
 /*
- * ...and in the kernel this must not: the verifier would follow each value of each flag through the loops, and give up after a
- * million instructions. In a map's memory it knows nothing of them and needs to know nothing; all indexes are masked.
+ * ...and in the kernel this must not: the verifier would follow each value of each flag through the loops, and give up
+ * after a million instructions. In a map's memory it knows nothing of them and needs to know nothing; all indexes are
+ * masked.
  *
- * One machine over the texts of one command line. Begin each text with match_begin_text, put a chunk into view->text and its
- * length into `len`, 0 into `pos`, say whether it is the `final` one, and call the machine's step function until it returns 1.
+ * One machine over the texts of one command line. Begin each text with match_begin_text, put a chunk into view->text
+ * and its length into `len`, 0 into `pos`, say whether it is the `final` one, and call the machine's step function
+ * until it returns 1.
  */
 struct match_run {
 	__u32 pos;
 	__u32 len;
 	__u32 state;
-	__u32 gram;	/* substrings: the last three bytes, folded */
-	__u64 hash;	/* words: of the run being read */
-	__u64 symbol;	/* read, but not yet consumed by a transition */
-	__u64 start;	/* the symbol as the root knows it */
-	__u32 held;	/* words: a non-word byte + 1 that waits for its right neighbour */
-	__u32 final;	/* no chunk follows */
-	__u32 pending;	/* `symbol` is valid */
+	__u32 gram;    /* substrings: the last three bytes, folded */
+	__u64 hash;    /* words: of the run being read */
+	__u64 symbol;  /* read, but not yet consumed by a transition */
+	__u64 start;   /* the symbol as the root knows it */
+	__u32 held;    /* words: a non-word byte + 1 that waits for its right neighbour */
+	__u32 final;   /* no chunk follows */
+	__u32 pending; /* `symbol` is valid */
 	__u32 in_word;
 	__u32 prev_word; /* the byte before `pos` is a word byte */
 	/* the verdict, accumulated over all texts of one command line */
 	__u64 groups;
-	__u32 rule;	/* first hit, MATCH_NO_RULE if none */
-	__u32 flags;	/* MATCH_OUT_* of everything found */
-	__u32 accept;	/* which MATCH_OUT_* count in this text */
+	__u32 rule;   /* first hit, MATCH_NO_RULE if none */
+	__u32 flags;  /* MATCH_OUT_* of everything found */
+	__u32 accept; /* which MATCH_OUT_* count in this text */
 	__u32 reserved;
 };
 
 MATCH_INLINE __u64 match_mix(__u64 x)
 {
 	x ^= x >> 32;
-	x *= 0xd6e8feb86659fd93ULL; /* the multiplier of Pelle Evensen's rrmxmx-like mixers; any odd one with good spread */
+	x *= 0xd6e8feb86659fd93ULL; /* the multiplier of Pelle Evensen's rrmxmx-like mixers; any odd one with good
+				       spread */
 	x ^= x >> 32;
 	return x;
 }
@@ -189,9 +191,9 @@ MATCH_INLINE int match_word_may_start(const struct match_view *view, __u64 symbo
 }
 
 /*
- * One transition with the pending symbol. From the root the symbol either starts something or is forgotten; elsewhere it
- * either leads on, or the state falls back to its longest suffix and the symbol stays pending. Each fall-back gives up at
- * least one symbol that was read, so there are never more fall-backs than symbols.
+ * One transition with the pending symbol. From the root the symbol either starts something or is forgotten; elsewhere
+ * it either leads on, or the state falls back to its longest suffix and the symbol stays pending. Each fall-back gives
+ * up at least one symbol that was read, so there are never more fall-backs than symbols.
  */
 MATCH_INLINE void match_transition(const struct match_view *view, struct match_run *run, __u32 root)
 {
@@ -204,7 +206,8 @@ MATCH_INLINE void match_transition(const struct match_view *view, struct match_r
 		run->pending = 0;
 	if (!next && at_root)
 		return;
-	state = (const struct match_state *)match_page(view, view->header->state_page + ((next ? next : run->state) >> 9));
+	state = (const struct match_state *)match_page(view,
+						       view->header->state_page + ((next ? next : run->state) >> 9));
 	if (!state)
 		return;
 	if (next) {
@@ -241,8 +244,8 @@ MATCH_INLINE void match_emit_gap(const struct match_view *view, struct match_run
 }
 
 /*
- * Reads on as far as nothing can happen, in registers: at the root, where nearly every symbol is read only to be forgotten, to
- * the first symbol that may start a string; elsewhere to the first symbol. Or to the end of the chunk, or
+ * Reads on as far as nothing can happen, in registers: at the root, where nearly every symbol is read only to be
+ * forgotten, to the first symbol that may start a string; elsewhere to the first symbol. Or to the end of the chunk, or
  * MATCH_BYTES_PER_STEP bytes.
  */
 MATCH_INLINE void match_words_skim(const struct match_view *view, struct match_run *run)
@@ -351,8 +354,7 @@ MATCH_INLINE int match_substrings_step(const struct match_view *view, struct mat
 }
 
 /* Makes `run` ready for a machine at the beginning of a text; the verdict so far stays. */
-MATCH_INLINE void match_begin_text(const struct match_view *view, struct match_run *run, __u32 accept,
-				   __u32 root)
+MATCH_INLINE void match_begin_text(const struct match_view *view, struct match_run *run, __u32 accept, __u32 root)
 {
 	run->state = root;
 	run->gram = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
 /*
- * The path of a file as the process that uses it would see it. bpf_d_path() may not be called from this hook, so this walks
- * dentries and mounts as d_path does, from the file to the process's root, and writes the path from its end.
+ * The path of a file as the process that uses it would see it. bpf_d_path() may not be called from this hook, so this
+ * walks dentries and mounts as d_path does, from the file to the process's root, and writes the path from its end.
  */
 #ifndef CRYPTNONO_BPF_LIB_PATH_H
 #define CRYPTNONO_BPF_LIB_PATH_H
@@ -10,7 +10,8 @@
 
 #define PATH_NAME_MAX 255
 
-/* `text` holds the path in [begin, EXEC_PATH_MAX); the room behind is for the verifier, which bounds a name by 255 only. */
+/* `text` holds the path in [begin, EXEC_PATH_MAX); the room behind is for the verifier, which bounds a name by 255
+ * only. */
 struct path_buffer {
 	__u8 text[EXEC_PATH_MAX + PATH_NAME_MAX + 1];
 };

@@ -5,7 +5,8 @@
 
 #include "config.bpf.h"
 
-/* css_set.subsys[] has 13 to 14 elements in the kernels since 5.10; a hierarchy beyond the real ones is never configured. */
+/* css_set.subsys[] has 13 to 14 elements in the kernels since 5.10; a hierarchy beyond the real ones is never
+ * configured. */
 #define CGROUP_MAX_SUBSYS 16
 
 static __always_inline struct cgroup *current_cgroup(__u32 hierarchy)
@@ -46,7 +47,7 @@ static int v1_step(__u32 depth, struct v1_walk *walk)
 /* A loop in a callback, because the verifier would walk one written out for each of the entries. */
 static __always_inline bool below_v1(const volatile struct scope_entry *entry)
 {
-	struct v1_walk walk = { .cgroup = current_cgroup(entry->hierarchy), .wanted = entry->cgroup_id };
+	struct v1_walk walk = {.cgroup = current_cgroup(entry->hierarchy), .wanted = entry->cgroup_id};
 
 	bpf_loop(CGROUP_MAX_DEPTH, v1_step, &walk, 0);
 	return walk.found;

@@ -25,7 +25,8 @@ namespace cryptnono::app {
 
 namespace {
 
-// A file that is being written changes several times; it is read when nothing has happened for so long.
+// A file that is being written changes several times; it is read when nothing has happened for so
+// long.
 constexpr int kQuietMs = 50;
 // ...but not later than after so many such waits.
 constexpr int kMaxQuietWaits = 20;
@@ -41,6 +42,16 @@ Result<std::vector<scope_entry>> kernel_scope(const std::vector<container::Scope
     return fail("scope: at most " + std::to_string(SCOPE_MAX) + " cgroups", ExitCode::kConfig);
   }
   return out;
+}
+
+// Blocks the signals that the loop handles, for this thread and those that it starts, and opens a
+// descriptor for them.
+Fd block_and_open_signals() {
+  sigset_t handled;
+  sigemptyset(&handled);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);
+  pthread_sigmask(SIG_BLOCK, &handled, nullptr);
+  return Fd(signalfd(-1, &handled, SFD_CLOEXEC));
 }
 
 std::uint64_t start_boottime_ns(std::uint64_t ticks) {
@@ -62,7 +73,8 @@ class Daemon::KernelLimit : public enforce::BlastLimit {
   detect::ExecProgram& program_;
 };
 
-Daemon::Daemon(RunOptions options) : options_(std::move(options)), log_(STDOUT_FILENO) {}
+Daemon::Daemon(RunOptions options)
+    : options_(std::move(options)), signals_(block_and_open_signals()), log_(STDOUT_FILENO) {}
 Daemon::~Daemon() = default;
 
 void Daemon::log(std::string_view level, std::string_view event, std::string_view action) {
@@ -75,10 +87,12 @@ Result<config::Config> Daemon::load_configuration(std::vector<std::string>& erro
                                                   std::vector<std::string>& warnings) const {
   config::LoadResult loaded = config::load_files(options_.files);
   if (!loaded) {
-    for (const config::Diagnostic& diagnostic : loaded.error()) errors.push_back(to_string(diagnostic));
+    for (const config::Diagnostic& diagnostic : loaded.error())
+      errors.push_back(to_string(diagnostic));
     return fail(errors.empty() ? "the configuration is wrong" : errors.front(), ExitCode::kConfig);
   }
-  for (const config::Diagnostic& diagnostic : loaded->warnings) warnings.push_back(to_string(diagnostic));
+  for (const config::Diagnostic& diagnostic : loaded->warnings)
+    warnings.push_back(to_string(diagnostic));
   config::Config config = std::move(loaded->config);
   if (!options_.scopes.empty()) config.scope.cgroups = options_.scopes;
   if (!options_.metrics_listen.empty()) config.metrics.listen = options_.metrics_listen;
@@ -108,7 +122,9 @@ Result<void> Daemon::apply(const config::Config& config, std::shared_ptr<detect:
   patterns_ = rules->allow_list().patterns();
   executables_ = rules->allow_list().executables();
   generation_ = rules->generation();
-  loaded_at_ = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  loaded_at_ = std::chrono::duration_cast<std::chrono::seconds>(
+                   std::chrono::system_clock::now().time_since_epoch())
+                   .count();
   return {};
 }
 
@@ -136,13 +152,16 @@ Result<void> Daemon::start() {
   for (const auto& [pid, ticks] : enforcer_->protected_pids()) {
     TRY(loaded->protect(pid, start_boottime_ns(ticks)));
   }
-  audit_ = std::make_unique<ExecAudit>(*enforcer_, log_,
-                                       [this](std::uint64_t id) { return exec_ ? exec_->cgroup_path(id) : std::string(); });
-  exec_ = std::make_unique<detect::ExecDetector>(std::move(loaded),
-                                                 [this](const detect::Finding& finding) { return audit_->handle(finding); });
+  audit_ = std::make_unique<ExecAudit>(*enforcer_, log_, [this](std::uint64_t id) {
+    return exec_ ? exec_->cgroup_path(id) : std::string();
+  });
+  exec_ = std::make_unique<detect::ExecDetector>(
+      std::move(loaded),
+      [this](const detect::Finding& finding) { return audit_->handle(finding); });
   TRY(apply(*config, std::move(rules)));
   if (!config->metrics.listen.empty()) {
-    server_ = TRY(metrics::Server::start(config->metrics.listen, [this](metrics::Exposition& out) { collect(out); }));
+    server_ = TRY(metrics::Server::start(config->metrics.listen,
+                                         [this](metrics::Exposition& out) { collect(out); }));
   }
   if (config->execwhacker.enabled) {
     TRY(exec_->start());
@@ -188,7 +207,8 @@ void Daemon::reload() {
     ++reloads_failed_;
     if (errors.empty()) errors.push_back(result.error().message);
     line.add("action", "reload-failed").add("errors", errors);
-    log_.write(line.finish("Configuration not reloaded; the last good one stays in force", "error"));
+    log_.write(
+        line.finish("Configuration not reloaded; the last good one stays in force", "error"));
   }
   malloc_trim(0);
 }
@@ -199,11 +219,13 @@ Result<void> Daemon::loop() {
         pollfd{.fd = signals_.get(), .events = POLLIN, .revents = 0},
         pollfd{.fd = watcher_ ? watcher_->fd() : -1, .events = POLLIN, .revents = 0},
     };
-    if (poll(waited.data(), waited.size(), -1) < 0 && errno != EINTR) return fail_errno("poll", errno);
+    if (poll(waited.data(), waited.size(), -1) < 0 && errno != EINTR)
+      return fail_errno("poll", errno);
     bool changed = false;
     if ((waited[0].revents & POLLIN) != 0) {
       signalfd_siginfo info{};
-      if (read(signals_.get(), &info, sizeof info) != sizeof info) return fail_errno("signalfd", errno);
+      if (read(signals_.get(), &info, sizeof info) != sizeof info)
+        return fail_errno("signalfd", errno);
       if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) return {};
       changed = true;
     }
@@ -218,12 +240,6 @@ Result<void> Daemon::loop() {
 }
 
 Result<void> Daemon::run() {
-  sigset_t handled;
-  sigemptyset(&handled);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);
-  // Before the first thread, so that all inherit it.
-  pthread_sigmask(SIG_BLOCK, &handled, nullptr);
-  signals_.reset(signalfd(-1, &handled, SFD_CLOEXEC));
   if (!signals_) return fail_errno("signalfd", errno);
   TRY(start());
   const Result<void> result = loop();
@@ -242,14 +258,17 @@ void Daemon::collect(metrics::Exposition& out) const {
   audit_->collect(out);
   out.add(Metric::kDetectorUp, {"execwhacker"}, up_ ? 1.0 : 0.0);
   out.add(Metric::kRefused, {"execwhacker"}, std::uint64_t{kernel.refused});
-  const std::array<std::pair<std::string_view, std::uint64_t>, 4> losses{{{"events-ring-full", kernel.lost_events},
-                                                                          {"decisions-ring-full", kernel.lost_decisions},
-                                                                          {"recursion", counters.recursion_misses},
-                                                                          {"unreadable-arguments", kernel.unreadable}}};
-  for (const auto& [reason, count] : losses) out.add(Metric::kEventsLost, {"execwhacker", reason}, count);
+  const std::array<std::pair<std::string_view, std::uint64_t>, 4> losses{
+      {{"events-ring-full", kernel.lost_events},
+       {"decisions-ring-full", kernel.lost_decisions},
+       {"recursion", counters.recursion_misses},
+       {"unreadable-arguments", kernel.unreadable}}};
+  for (const auto& [reason, count] : losses)
+    out.add(Metric::kEventsLost, {"execwhacker", reason}, count);
   out.add(Metric::kRulesLoaded, {"execwhacker", "banned"}, static_cast<double>(rules_));
   out.add(Metric::kRulesLoaded, {"execwhacker", "allowed-pattern"}, static_cast<double>(patterns_));
-  out.add(Metric::kRulesLoaded, {"execwhacker", "allowed-executable"}, static_cast<double>(executables_));
+  out.add(Metric::kRulesLoaded, {"execwhacker", "allowed-executable"},
+          static_cast<double>(executables_));
   out.add(Metric::kReloadSuccessful, {}, reload_ok_ ? 1.0 : 0.0);
   out.add(Metric::kReloadTimestamp, {}, static_cast<double>(loaded_at_));
   out.add(Metric::kReloads, {"success"}, reloads_ok_);

@@ -36,8 +36,9 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // Loads, attaches, and runs until SIGTERM or SIGINT. On an error at the start everything is undone; later errors (a bad file
-  // at a reload) are logged, and the last good configuration stays in force.
+  // Loads, attaches, and runs until SIGTERM or SIGINT. On an error at the start everything is
+  // undone; later errors (a bad file at a reload) are logged, and the last good configuration stays
+  // in force.
   Result<void> run();
 
  private:
@@ -45,15 +46,16 @@ class Daemon {
 
   Result<void> start();
   Result<void> loop();
-  Result<config::Config> load_configuration(std::vector<std::string>& errors, std::vector<std::string>& warnings) const;
+  Result<config::Config> load_configuration(std::vector<std::string>& errors,
+                                            std::vector<std::string>& warnings) const;
   Result<void> apply(const config::Config& config, std::shared_ptr<detect::ExecRules> rules);
   void reload();
   void collect(metrics::Exposition& out) const;
   void log(std::string_view level, std::string_view event, std::string_view action = {});
 
   RunOptions options_;
+  Fd signals_;  // first: blocks the signals before any thread starts
   LineWriter log_;
-  Fd signals_;
   std::optional<config::FileWatcher> watcher_;
   config::Config config_;  // in force
   std::uint32_t generation_ = 0;

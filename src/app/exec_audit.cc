@@ -22,18 +22,23 @@ bool ExecAudit::handle(const Finding& finding) {
   switch (finding.kind) {
     case Finding::Kind::kSpared:
       ++counts.spared;
-      if (finding.exec_ns != 0) decision_seconds_.observe(static_cast<double>(monotonic_ns() - finding.exec_ns) / 1e9);
+      if (finding.exec_ns != 0)
+        decision_seconds_.observe(static_cast<double>(monotonic_ns() - finding.exec_ns) / 1e9);
       log_spared(finding);
       return true;
     case Finding::Kind::kKilledInKernel:
       action = {.outcome = Outcome::kKilled, .time_ns = finding.exec_ns, .refused_why = {}};
       break;
     case Finding::Kind::kReportedInKernel:
-      action = {.outcome = finding.limited ? Outcome::kLimited : Outcome::kReported, .time_ns = finding.exec_ns, .refused_why = {}};
+      action = {.outcome = finding.limited ? Outcome::kLimited : Outcome::kReported,
+                .time_ns = finding.exec_ns,
+                .refused_why = {}};
       break;
     case Finding::Kind::kBanned: {
       const std::uint64_t begin = monotonic_ns();
-      action = enforcer_.act({.pid = finding.pid, .start_ticks = finding.start_ticks, .unit = finding.unit,
+      action = enforcer_.act({.pid = finding.pid,
+                              .start_ticks = finding.start_ticks,
+                              .unit = finding.unit,
                               .groups = finding.judgement.groups},
                              finding.still_holds);
       act_seconds_.observe(static_cast<double>(action.time_ns - begin) / 1e9);
@@ -78,9 +83,14 @@ void ExecAudit::add_command_line(JsonLine& line, const Finding& finding, bool lo
 
 void ExecAudit::add_process(JsonLine& line, const Finding& finding) const {
   line.add("detector", "execwhacker");
-  if (finding.rules) line.add("group", finding.rules->group_name(finding.rules->rule_group(finding.judgement.rule)));
-  line.add("uid", finding.uid).add("ppid", finding.ppid).add("comm", finding.comm).add("exe", finding.path);
-  if (const std::string cgroup = cgroup_path_(finding.cgroup_id); !cgroup.empty()) line.add("cgroup", cgroup);
+  if (finding.rules)
+    line.add("group", finding.rules->group_name(finding.rules->rule_group(finding.judgement.rule)));
+  line.add("uid", finding.uid)
+      .add("ppid", finding.ppid)
+      .add("comm", finding.comm)
+      .add("exe", finding.path);
+  if (const std::string cgroup = cgroup_path_(finding.cgroup_id); !cgroup.empty())
+    line.add("cgroup", cgroup);
 }
 
 void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t signal_ns) {
@@ -96,7 +106,10 @@ void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t 
       case Outcome::kGone:
         return {"missed-kill", "Process exited before we could kill it", "info"};
       case Outcome::kLimited:
-        return {"limited", "NOT killing: the rule group has hit too many containers or users; it may be a bad rule", "critical"};
+        return {"limited",
+                "NOT killing: the rule group has hit too many containers or users; it may be a bad "
+                "rule",
+                "critical"};
       case Outcome::kFailed:
         return {"failed", "The kernel refused to kill the process", "critical"};
       default:
@@ -105,7 +118,8 @@ void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t 
   }();
   JsonLine line;
   add_command_line(line, finding, true);
-  line.add("matched", finding.rules ? ascii_lower(finding.rules->rule_text(finding.judgement.rule)) : std::string())
+  line.add("matched", finding.rules ? ascii_lower(finding.rules->rule_text(finding.judgement.rule))
+                                    : std::string())
       .add("source", source_name(finding.source))
       .add("action", words.action);
   add_process(line, finding);
@@ -121,7 +135,8 @@ void ExecAudit::log_spared(const Finding& finding) {
   JsonLine line;
   add_command_line(line, finding, false);
   line.add("source", source_name(finding.source))
-      .add("matched", finding.rules ? ascii_lower(finding.rules->rule_text(finding.judgement.rule)) : std::string())
+      .add("matched", finding.rules ? ascii_lower(finding.rules->rule_text(finding.judgement.rule))
+                                    : std::string())
       .add("allowedby", finding.judgement.allowed_by)
       .add("action", "spared");
   add_process(line, finding);

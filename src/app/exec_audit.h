@@ -21,7 +21,8 @@ class ExecAudit {
   ExecAudit(enforce::Enforcer& enforcer, LineWriter& log,
             std::function<std::string(std::uint64_t)> cgroup_path);
 
-  // Acts on the finding if it is still to be acted on, logs and counts. Returns false if a later scan should come back to it.
+  // Acts on the finding if it is still to be acted on, logs and counts. Returns false if a later
+  // scan should come back to it.
   bool handle(const detect::Finding& finding);
 
   void set_max_command_line_bytes(std::uint32_t bytes) { max_command_line_bytes_ = bytes; }

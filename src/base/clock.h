@@ -11,14 +11,15 @@ namespace cryptnono {
 inline std::uint64_t clock_ns(clockid_t clock) {
   timespec now{};
   clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 // bpf_ktime_get_ns()
 inline std::uint64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
 
-// task_struct.start_boottime in the unit of /proc/PID/stat's start time: clock ticks since boot, rounded down as the kernel
-// does (nsec_to_clock_t).
+// task_struct.start_boottime in the unit of /proc/PID/stat's start time: clock ticks since boot,
+// rounded down as the kernel does (nsec_to_clock_t).
 inline std::uint64_t boottime_ns_to_ticks(std::uint64_t ns) {
   static const auto ticks_per_second = static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
   return ns / (1'000'000'000 / ticks_per_second);

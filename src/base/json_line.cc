@@ -60,11 +60,13 @@ JsonLine& JsonLine::add(std::string_view name, const std::vector<std::string>& v
 }
 
 std::string JsonLine::finish(std::string_view event, std::string_view level) {
-  const auto now = std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+  const auto now =
+      std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
   const auto seconds = std::chrono::time_point_cast<std::chrono::seconds>(now);
   add("event", event);
   add("level", level);
-  add("timestamp", fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
+  add("timestamp", fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z",
+                               fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
                                (now - seconds).count()));
   text_ += "}\n";
   return std::exchange(text_, {});

@@ -1,7 +1,9 @@
 // JsonLine: one log record, built field by field.
 //
-// The form is that of Python's json.dumps, which the predecessor's users parse: fields in the order in which they were added,
-// ", " and ": " between, ASCII only. Whatever bytes a string holds, the result is valid JSON on one line.
+// The form is that of Python's json.dumps, which the predecessor's users parse: fields in the order
+// in which they were added,
+// ", " and ": " between, ASCII only. Whatever bytes a string holds, the result is valid JSON on one
+// line.
 #pragma once
 
 #include <cstdint>
@@ -14,18 +16,26 @@ namespace cryptnono {
 class JsonLine {
  public:
   JsonLine& add(std::string_view key, std::string_view value);
-  JsonLine& add(std::string_view key, const char* value) { return add(key, std::string_view(value)); }
-  JsonLine& add(std::string_view key, const std::string& value) { return add(key, std::string_view(value)); }
+  JsonLine& add(std::string_view key, const char* value) {
+    return add(key, std::string_view(value));
+  }
+  JsonLine& add(std::string_view key, const std::string& value) {
+    return add(key, std::string_view(value));
+  }
   JsonLine& add(std::string_view key, bool value);
   JsonLine& add(std::string_view key, std::int64_t value);
   JsonLine& add(std::string_view key, std::uint64_t value);
-  JsonLine& add(std::string_view key, int value) { return add(key, static_cast<std::int64_t>(value)); }
-  JsonLine& add(std::string_view key, std::uint32_t value) { return add(key, static_cast<std::uint64_t>(value)); }
+  JsonLine& add(std::string_view key, int value) {
+    return add(key, static_cast<std::int64_t>(value));
+  }
+  JsonLine& add(std::string_view key, std::uint32_t value) {
+    return add(key, static_cast<std::uint64_t>(value));
+  }
   JsonLine& add(std::string_view key, double value);
   JsonLine& add(std::string_view key, const std::vector<std::string>& values);
 
-  // Ends the record with event, level and the time of now (UTC, ISO 8601 with microseconds), and returns the line with its
-  // newline. The object is empty afterwards.
+  // Ends the record with event, level and the time of now (UTC, ISO 8601 with microseconds), and
+  // returns the line with its newline. The object is empty afterwards.
   std::string finish(std::string_view event, std::string_view level);
 
  private:

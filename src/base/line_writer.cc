@@ -64,8 +64,8 @@ void LineWriter::run() {
   }
 }
 
-// Polls before it writes, so that a blocking descriptor does not keep the thread from seeing stop_. A pipe that polls writable
-// takes PIPE_BUF bytes at once; larger pieces could block.
+// Polls before it writes, so that a blocking descriptor does not keep the thread from seeing stop_.
+// A pipe that polls writable takes PIPE_BUF bytes at once; larger pieces could block.
 bool LineWriter::write_all(const std::string& line) {
   constexpr std::size_t kPiece = 4096;
   std::size_t done = 0;

@@ -1,4 +1,5 @@
-// LineWriter: writes lines to a file descriptor on a thread of its own, so that a reader who does not read never stops a kill.
+// LineWriter: writes lines to a file descriptor on a thread of its own, so that a reader who does
+// not read never stops a kill.
 #pragma once
 
 #include <atomic>
@@ -12,8 +13,8 @@
 
 namespace cryptnono {
 
-// write() may be called from any thread and never blocks on the descriptor. What does not fit is dropped, whole lines only, and
-// counted. Ignores SIGPIPE for the process.
+// write() may be called from any thread and never blocks on the descriptor. What does not fit is
+// dropped, whole lines only, and counted. Ignores SIGPIPE for the process.
 class LineWriter {
  public:
   // `fd` is not owned. At most `max_bytes` wait.

@@ -1,8 +1,9 @@
 // Errors as values: Result<T> and TRY.
 //
-// A function that can fail for a reason outside the program returns Result<T>. The Error says what failed, in words that
-// an operator can act on, with every file, line and value that is known where it happened. A caller that cannot handle an
-// error passes it on (TRY) or adds context (with_context). Only main, the reload and the event loop log one, once.
+// A function that can fail for a reason outside the program returns Result<T>. The Error says what
+// failed, in words that an operator can act on, with every file, line and value that is known where
+// it happened. A caller that cannot handle an error passes it on (TRY) or adds context
+// (with_context). Only main, the reload and the event loop log one, once.
 #pragma once
 
 #include <cerrno>
@@ -14,7 +15,8 @@
 
 namespace cryptnono {
 
-// What the process exits with when an error ends it. The values are part of the command-line contract.
+// What the process exits with when an error ends it. The values are part of the command-line
+// contract.
 enum class ExitCode : int {
   kOk = 0,
   kFailure = 1,        // something failed at run time
@@ -37,7 +39,8 @@ inline tl::unexpected<Error> fail(std::string message, ExitCode code = ExitCode:
   return tl::unexpected<Error>(Error{std::move(message), code});
 }
 
-// `what` and the text of `errnum` (an errno value). EPERM and EACCES become ExitCode::kNotPermitted.
+// `what` and the text of `errnum` (an errno value). EPERM and EACCES become
+// ExitCode::kNotPermitted.
 tl::unexpected<Error> fail_errno(std::string_view what, int errnum);
 
 // The same error with "context: " in front of its message.
@@ -53,11 +56,11 @@ T take(Result<T>&& result) {
 
 }  // namespace cryptnono
 
-// TRY(expr): the value of a Result, or return its error from the enclosing function. Uses a GNU statement expression,
-// which both compilers that we support have.
-#define TRY(expression)                                                            \
-  __extension__({                                                                  \
-    auto&& try_result_ = (expression);                                             \
-    if (!try_result_) return tl::unexpected(std::move(try_result_).error());       \
-    ::cryptnono::internal::take(std::move(try_result_));                           \
+// TRY(expr): the value of a Result, or return its error from the enclosing function. Uses a GNU
+// statement expression, which both compilers that we support have.
+#define TRY(expression)                                                      \
+  __extension__({                                                            \
+    auto&& try_result_ = (expression);                                       \
+    if (!try_result_) return tl::unexpected(std::move(try_result_).error()); \
+    ::cryptnono::internal::take(std::move(try_result_));                     \
   })

@@ -33,7 +33,8 @@ std::string python(const std::string& script, const std::string& argument) {
   std::string out;
   FILE* pipe = popen(command.c_str(), "r");
   std::array<char, 4096> buffer{};
-  while (const std::size_t n = fread(buffer.data(), 1, buffer.size(), pipe)) out.append(buffer.data(), n);
+  while (const std::size_t n = fread(buffer.data(), 1, buffer.size(), pipe))
+    out.append(buffer.data(), n);
   pclose(pipe);
   return out;
 }
@@ -64,11 +65,15 @@ TEST(ShellJoin, agrees_with_python) {
 }
 
 TEST(Utf8, replaces_each_stray_byte) {
-  EXPECT_EQ(replace_invalid_utf8("a\xff\xfe" "b"), "a\xef\xbf\xbd\xef\xbf\xbd" "b");
+  EXPECT_EQ(replace_invalid_utf8("a\xff\xfe"
+                                 "b"),
+            "a\xef\xbf\xbd\xef\xbf\xbd"
+            "b");
   EXPECT_EQ(replace_invalid_utf8("\xc3\xa9\xf0\x9f\x98\x80"), "\xc3\xa9\xf0\x9f\x98\x80");
-  EXPECT_EQ(replace_invalid_utf8("\xc0\xaf"), "\xef\xbf\xbd\xef\xbf\xbd");          // overlong
-  EXPECT_EQ(replace_invalid_utf8("\xed\xa0\x80"), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");  // a surrogate
-  EXPECT_EQ(replace_invalid_utf8("\xe2\x82"), "\xef\xbf\xbd\xef\xbf\xbd");          // cut
+  EXPECT_EQ(replace_invalid_utf8("\xc0\xaf"), "\xef\xbf\xbd\xef\xbf\xbd");  // overlong
+  EXPECT_EQ(replace_invalid_utf8("\xed\xa0\x80"),
+            "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");                        // a surrogate
+  EXPECT_EQ(replace_invalid_utf8("\xe2\x82"), "\xef\xbf\xbd\xef\xbf\xbd");  // cut
 }
 
 }  // namespace

@@ -43,10 +43,12 @@ class Sandbox {
  public:
   static Result<Sandbox> create() {
     const std::string mount_point = container::cgroup2_mount_point();
-    if (mount_point.empty()) return fail("the demonstration needs cgroup v2", ExitCode::kUnsupported);
+    if (mount_point.empty())
+      return fail("the demonstration needs cgroup v2", ExitCode::kUnsupported);
     Sandbox self;
     self.path_ = mount_point + "/cryptnono-demo-" + std::to_string(getpid());
-    if (mkdir(self.path_.c_str(), 0755) != 0) return fail_errno("cannot make the cgroup " + self.path_, errno);
+    if (mkdir(self.path_.c_str(), 0755) != 0)
+      return fail_errno("cannot make the cgroup " + self.path_, errno);
     return self;
   }
   Sandbox(Sandbox&& other) noexcept : path_(std::exchange(other.path_, {})) {}
@@ -67,7 +69,8 @@ class Sandbox {
 class Child {
  public:
   explicit Child(pid_t pid) : pid_(pid) {}
-  Child(Child&& other) noexcept : pid_(std::exchange(other.pid_, -1)), output_(std::move(other.output_)) {}
+  Child(Child&& other) noexcept
+      : pid_(std::exchange(other.pid_, -1)), output_(std::move(other.output_)) {}
   Child& operator=(Child&&) = delete;
   ~Child() {
     if (pid_ > 0) kill(pid_, SIGKILL);
@@ -105,7 +108,8 @@ Result<Child> start_daemon(const std::string& scope, const std::string& config) 
   if (pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     dup2(out.write.get(), STDOUT_FILENO);
-    execl("/proc/self/exe", "cryptnono", "run", "-c", config.c_str(), "--scope", scope.c_str(), nullptr);
+    execl("/proc/self/exe", "cryptnono", "run", "-c", config.c_str(), "--scope", scope.c_str(),
+          nullptr);
     _exit(127);
   }
   Child daemon(pid);
@@ -133,8 +137,8 @@ struct Case {
 };
 
 struct Observation {
-  bool died = false;     // by SIGKILL
-  bool acted = false;    // an instruction of the victim ran
+  bool died = false;   // by SIGKILL
+  bool acted = false;  // an instruction of the victim ran
   double microseconds = 0;
 };
 
@@ -157,7 +161,8 @@ Result<void> write_victim(const std::string& path) {
   return {};
 }
 
-Result<Observation> run_case(const Case& test, const std::string& victim, const std::string& sandbox) {
+Result<Observation> run_case(const Case& test, const std::string& victim,
+                             const std::string& sandbox) {
   const Fd memfd = TRY(victim_file());
   Pipe act;
   std::vector<char*> argv;
@@ -226,7 +231,8 @@ std::string drain(Fd& fd) {
 
 std::size_t count(const std::string& text, const std::string& needle) {
   std::size_t n = 0;
-  for (std::size_t at = 0; (at = text.find(needle, at)) != std::string::npos; at += needle.size()) ++n;
+  for (std::size_t at = 0; (at = text.find(needle, at)) != std::string::npos; at += needle.size())
+    ++n;
   return n;
 }
 
@@ -261,7 +267,8 @@ Result<bool> demonstrate(std::ostream& out) {
   std::ofstream(work.config()) << kConfig;
   Child daemon = TRY(start_daemon(sandbox.path(), work.config()));
   out << "daemon ready, scope " << sandbox.path() << "; B is " << kBanned << "\n\n"
-      << fmt::format("{:<28} {:<9} {:<9} {:<22} {:>9}\n", "command line", "must", "did", "first instruction", "us");
+      << fmt::format("{:<28} {:<9} {:<9} {:<22} {:>9}\n", "command line", "must", "did",
+                     "first instruction", "us");
   bool all_held = true;
   std::size_t must_die = 0;
   for (const Case& test : cases()) {
@@ -269,8 +276,9 @@ Result<bool> demonstrate(std::ostream& out) {
     const bool held = seen.died == test.must_die && seen.acted != test.must_die;
     all_held = all_held && held;
     must_die += test.must_die ? 1U : 0U;
-    out << fmt::format("{:<28} {:<9} {:<9} {:<22} {:>9.0f}{}\n", test.name, test.must_die ? "die" : "live",
-                       seen.died ? "died" : "lived", seen.acted ? "ran" : "never ran", seen.microseconds,
+    out << fmt::format("{:<28} {:<9} {:<9} {:<22} {:>9.0f}{}\n", test.name,
+                       test.must_die ? "die" : "live", seen.died ? "died" : "lived",
+                       seen.acted ? "ran" : "never ran", seen.microseconds,
                        held ? "" : "   <-- WRONG");
   }
   kill(daemon.pid(), SIGTERM);
@@ -279,7 +287,8 @@ Result<bool> demonstrate(std::ostream& out) {
   const std::size_t killed = count(log, "\"action\": \"killed\"");
   const std::size_t spared = count(log, "\"action\": \"spared\"");
   out << fmt::format("\nlogged: {} killed, {} spared by a pattern\n", killed, spared);
-  return all_held && killed == must_die && spared == 1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  return all_held && killed == must_die && spared == 1 && WIFEXITED(status) &&
+         WEXITSTATUS(status) == 0;
 }
 
 }  // namespace

@@ -28,12 +28,14 @@ class Report {
   explicit Report(std::ostream& out) : out_(out) {}
 
   // `without` says what is lost if `result` is an error; a required thing decides the exit code.
-  void line(std::string_view what, const Result<void>& result, std::string_view without, bool required) {
+  void line(std::string_view what, const Result<void>& result, std::string_view without,
+            bool required) {
     out_ << (result ? "ok       " : required ? "MISSING  " : "degraded ") << what;
     if (!result) {
       out_ << ": " << result.error().message << "\n           without it: " << without;
       if (required && code_ == ExitCode::kOk) {
-        code_ = result.error().code == ExitCode::kNotPermitted ? ExitCode::kNotPermitted : ExitCode::kUnsupported;
+        code_ = result.error().code == ExitCode::kNotPermitted ? ExitCode::kNotPermitted
+                                                               : ExitCode::kUnsupported;
       }
     }
     out_ << '\n';
@@ -46,12 +48,14 @@ class Report {
 };
 
 Result<void> try_btf() {
-  if (access("/sys/kernel/btf/vmlinux", R_OK) != 0) return fail_errno("/sys/kernel/btf/vmlinux", errno);
+  if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
+    return fail_errno("/sys/kernel/btf/vmlinux", errno);
   return {};
 }
 
 Result<void> try_root_pid_namespace() {
-  // The initial pid namespace has a fixed inode number (PROC_PID_INIT_INO, include/linux/proc_ns.h).
+  // The initial pid namespace has a fixed inode number (PROC_PID_INIT_INO,
+  // include/linux/proc_ns.h).
   constexpr ino_t kInitial = 0xEFFFFFFC;
   struct stat status {};
   if (stat("/proc/self/ns/pid", &status) != 0) return fail_errno("/proc/self/ns/pid", errno);
@@ -67,7 +71,8 @@ Result<void> try_cgroup2() {
 Result<void> try_pidfd() {
   const Fd fd(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
   if (!fd) return fail_errno("pidfd_open", errno);
-  if (syscall(SYS_pidfd_send_signal, fd.get(), 0, nullptr, 0) != 0) return fail_errno("pidfd_send_signal", errno);
+  if (syscall(SYS_pidfd_send_signal, fd.get(), 0, nullptr, 0) != 0)
+    return fail_errno("pidfd_send_signal", errno);
   return {};
 }
 
@@ -92,28 +97,33 @@ Result<void> try_inotify() {
   return {};
 }
 
-// Loads the real program, puts real rules in force, attaches it with a scope in which nobody is, and asks the limit.
+// Loads the real program, puts real rules in force, attaches it with a scope in which nobody is,
+// and asks the limit.
 void try_exec_hook(Report& report) {
   auto program = detect::ExecProgram::load();
   const auto outcome = [](const auto& result) -> Result<void> {
     if (!result) return tl::unexpected(result.error());
     return {};
   };
-  report.line("execwhacker: load the program (BTF, bpf_loop 5.17, ring buffer 5.8)", outcome(program),
-              "no command line is checked at exec", true);
+  report.line("execwhacker: load the program (BTF, bpf_loop 5.17, ring buffer 5.8)",
+              outcome(program), "no command line is checked at exec", true);
   if (!program) return;
-  (*program)->set_scope({{.cgroup_id = ~std::uint64_t{0}, .level = 0, .hierarchy = HIERARCHY_V2}}, {});
-  const match::Entry rule{.text = "cryptnono.doctor", .kind = match::Kind::kWord, .group = 0, .rule = 0};
+  (*program)->set_scope({{.cgroup_id = ~std::uint64_t{0}, .level = 0, .hierarchy = HIERARCHY_V2}},
+                        {});
+  const match::Entry rule{
+      .text = "cryptnono.doctor", .kind = match::Kind::kWord, .group = 0, .rule = 0};
   const auto put = [&]() -> Result<void> {
     const match::Tables tables = TRY(match::build_tables({&rule, 1}, {}));
     const kernel::TableMap map = TRY(kernel::TableMap::create(tables.bytes()));
     return (*program)->put_in_force(map);
   };
-  report.line("execwhacker: swap the rules atomically (map in map, mmap)", put(), "no rules can be loaded", true);
+  report.line("execwhacker: swap the rules atomically (map in map, mmap)", put(),
+              "no rules can be loaded", true);
   report.line("execwhacker: attach to sched_process_exec (tp_btf)", (*program)->attach(),
               "no command line is checked at exec", true);
-  report.line("execwhacker: ask the blast-radius limit (test run)", outcome((*program)->admit(0, 1)),
-              "what user space decides is reported, not killed", true);
+  report.line("execwhacker: ask the blast-radius limit (test run)",
+              outcome((*program)->admit(0, 1)), "what user space decides is reported, not killed",
+              true);
 }
 
 }  // namespace
@@ -126,11 +136,14 @@ int run_doctor(std::ostream& out) {
   report.line("kernel type information (BTF)", try_btf(), "nothing can be loaded", true);
   try_exec_hook(report);
   report.line("initial pid namespace", try_root_pid_namespace(),
-              "scans and decisions of user space see other pids than the kernel: set hostPID", false);
-  report.line("signal a process by pidfd (5.3)", try_pidfd(), "scans and allowed patterns cannot kill", true);
+              "scans and decisions of user space see other pids than the kernel: set hostPID",
+              false);
+  report.line("signal a process by pidfd (5.3)", try_pidfd(),
+              "scans and allowed patterns cannot kill", true);
   report.line("read other processes (CAP_SYS_PTRACE)", try_other_processes(),
               "scans do not know executables, so allowed executables do not count there", false);
-  report.line("cgroup v2", try_cgroup2(), "scope by cgroup v1 only; containers are told apart by user id", false);
+  report.line("cgroup v2", try_cgroup2(),
+              "scope by cgroup v1 only; containers are told apart by user id", false);
   report.line("real-time priority (CAP_SYS_NICE)", try_real_time(),
               "decisions about allowed patterns may take milliseconds on a busy node", false);
   report.line("watch files (inotify)", try_inotify(), "changed files need a SIGHUP", false);

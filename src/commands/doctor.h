@@ -1,11 +1,13 @@
-// `cryptnono doctor`: what this kernel and these privileges allow, tried for real, and what is lost without each.
+// `cryptnono doctor`: what this kernel and these privileges allow, tried for real, and what is lost
+// without each.
 #pragma once
 
 #include <ostream>
 
 namespace cryptnono::commands {
 
-// Prints one line per hook or right. Returns kOk if everything that is required is there, else kUnsupported or kNotPermitted.
+// Prints one line per hook or right. Returns kOk if everything that is required is there, else
+// kUnsupported or kNotPermitted.
 int run_doctor(std::ostream& out);
 
 }  // namespace cryptnono::commands

@@ -14,13 +14,15 @@ namespace {
 
 std::string where(const config::Config& config, config::Origin origin) {
   if (origin.line == 0 || origin.file >= config.files.size()) return "the embedded default";
-  return config.files[origin.file] + ":" + std::to_string(origin.line) + ":" + std::to_string(origin.column);
+  return config.files[origin.file] + ":" + std::to_string(origin.line) + ":" +
+         std::to_string(origin.column);
 }
 
 // What the kernel side asks of an executable before an allowed path counts (bpf/lib/path.bpf.h).
 bool only_root_writes(const std::string& path) {
   struct stat status {};
-  return stat(path.c_str(), &status) == 0 && status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+  return stat(path.c_str(), &status) == 0 && status.st_uid == 0 &&
+         (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 }  // namespace
@@ -33,7 +35,8 @@ int run_explain(const std::vector<std::string>& files, const std::vector<std::st
   }
   const config::LoadResult loaded = config::load_files(files);
   if (!loaded) {
-    for (const config::Diagnostic& diagnostic : loaded.error()) err << to_string(diagnostic) << '\n';
+    for (const config::Diagnostic& diagnostic : loaded.error())
+      err << to_string(diagnostic) << '\n';
     return static_cast<int>(ExitCode::kConfig);
   }
   const auto rules = detect::ExecRules::compile(loaded->config.execwhacker, 1);
@@ -57,7 +60,8 @@ int run_explain(const std::vector<std::string>& files, const std::vector<std::st
   }
   out << "banned string \"" << (*rules)->rule_text(judgement.rule) << "\" (group "
       << (*rules)->group_name((*rules)->rule_group(judgement.rule)) << ", "
-      << where(loaded->config, (*rules)->rule_origin(judgement.rule)) << ")\n  in: " << quoted << '\n';
+      << where(loaded->config, (*rules)->rule_origin(judgement.rule)) << ")\n  in: " << quoted
+      << '\n';
   if (judgement.verdict == detect::Judgement::Verdict::kSpared) {
     out << "spared: " << judgement.allowed_by << '\n';
     return static_cast<int>(ExitCode::kOk);

@@ -7,8 +7,8 @@
 
 namespace cryptnono::commands {
 
-// Judges `argv` as the daemon would an exec of `executable` (empty: argv[0]) with it. Returns the exit code: kOk (spared),
-// kExplainKilled, kUsage (no argv), kConfig.
+// Judges `argv` as the daemon would an exec of `executable` (empty: argv[0]) with it. Returns the
+// exit code: kOk (spared), kExplainKilled, kUsage (no argv), kConfig.
 int run_explain(const std::vector<std::string>& files, const std::vector<std::string>& argv,
                 const std::string& executable, std::ostream& out, std::ostream& err);
 

@@ -8,7 +8,8 @@
 
 namespace cryptnono::config {
 
-// Where a value stands: an index into Config::files, line and column from 1 (0: the embedded default, no file).
+// Where a value stands: an index into Config::files, line and column from 1 (0: the embedded
+// default, no file).
 struct Origin {
   std::uint16_t file = 0;
   std::uint16_t column = 0;  // 65535: that column or later
@@ -20,33 +21,37 @@ struct RuleText {
   Origin origin;
 };
 
-// Spares a banned command line whose executable *is* this file, whatever argv says. See docs/configuration.md for what
-// "is" means (resolved path, owned by root, not writable by others).
+// Spares a banned command line whose executable *is* this file, whatever argv says. See
+// docs/configuration.md for what "is" means (resolved path, owned by root, not writable by others).
 struct AllowedExecutable {
-  std::string path;                    // absolute
-  std::optional<std::string> pattern;  // RE2; if present, must match the shell-quoted command line too
+  std::string path;  // absolute
+  std::optional<std::string>
+      pattern;  // RE2; if present, must match the shell-quoted command line too
   Origin origin;
 };
 
-// The rules of one configuration file (or, later, of one named group). The unit of the blast-radius limit.
+// The rules of one configuration file (or, later, of one named group). The unit of the blast-radius
+// limit.
 struct RuleGroup {
-  std::string name;  // the file's name without directory and extension
+  std::string name;                         // the file's name without directory and extension
   std::vector<RuleText> banned_strings;     // match as whole words
   std::vector<RuleText> banned_substrings;  // match anywhere; at least kMinSubstringLength bytes
-  std::vector<RuleText> allowed_patterns;   // RE2, already translated from Python's syntax where that was needed
+  std::vector<RuleText>
+      allowed_patterns;  // RE2, already translated from Python's syntax where that was needed
   std::vector<AllowedExecutable> allowed_executables;
 };
 
-// Shortest banned substring: shorter ones would stand in nearly every command line, and the in-kernel filter reads
-// three bytes at a time.
+// Shortest banned substring: shorter ones would stand in nearly every command line, and the
+// in-kernel filter reads three bytes at a time.
 inline constexpr std::size_t kMinSubstringLength = 3;
-// Longest banned string or substring, in bytes: bounds what one rule may cost in the kernel's tables.
+// Longest banned string or substring, in bytes: bounds what one rule may cost in the kernel's
+// tables.
 inline constexpr std::size_t kMaxRuleLength = 4096;
 
 enum class Action : std::uint8_t { kKill, kReport };
 
-// A rule group that would hit more than `max_targets` distinct containers (outside containers: users) within `window_s`
-// reports in new ones instead of killing.
+// A rule group that would hit more than `max_targets` distinct containers (outside containers:
+// users) within `window_s` reports in new ones instead of killing.
 struct Limit {
   std::uint32_t max_targets = 20;  // 1 to 64; 64 is the kernel side's ring size
   std::uint32_t window_s = 60;     // 1 to 3600
@@ -60,7 +65,8 @@ struct Execwhacker {
   std::vector<RuleGroup> groups;
 };
 
-// Whom the daemon may touch: processes in one of `cgroups` (empty: all of the host), less those in `exclude`.
+// Whom the daemon may touch: processes in one of `cgroups` (empty: all of the host), less those in
+// `exclude`.
 struct Scope {
   std::vector<std::string> cgroups;  // absolute directories below a cgroup v2 or v1 mount
   std::vector<std::string> exclude;

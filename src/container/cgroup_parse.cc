@@ -12,7 +12,8 @@ constexpr std::size_t kIdLength = 64;         // a container id: SHA-256 in hex
 constexpr std::size_t kBuilderIdLength = 25;  // BuildKit: base 36
 
 bool is_container_id(std::string_view text) {
-  return text.size() == kIdLength && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  return text.size() == kIdLength &&
+         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 // The id between a prefix and an optional ".scope".
@@ -37,16 +38,19 @@ constexpr std::array<Prefix, 7> kPrefixes{{{"cri-containerd-", Runtime::kCri},
                                            {"libpod-", Runtime::kPodman}}};
 
 // `component`, below `parent`.
-std::optional<CgroupIdentity> identify_component(std::string_view component, std::string_view parent) {
+std::optional<CgroupIdentity> identify_component(std::string_view component,
+                                                 std::string_view parent) {
   for (const Prefix& prefix : kPrefixes) {
     if (const auto id = scope_id(component, prefix.text)) {
       return CgroupIdentity{.runtime = prefix.runtime, .id = std::string(*id), .through = {}};
     }
   }
-  // containerd under a kubelet with the systemd driver, itself without: "<slice>:cri-containerd:<id>".
+  // containerd under a kubelet with the systemd driver, itself without:
+  // "<slice>:cri-containerd:<id>".
   if (const std::size_t colon = component.rfind(':'); colon != std::string_view::npos) {
     const std::string_view id = component.substr(colon + 1);
-    if (is_container_id(id)) return CgroupIdentity{.runtime = Runtime::kCri, .id = std::string(id), .through = {}};
+    if (is_container_id(id))
+      return CgroupIdentity{.runtime = Runtime::kCri, .id = std::string(id), .through = {}};
   }
   if (is_container_id(component)) {
     const bool pod = parent.starts_with("pod") || parent.find("-pod") != std::string_view::npos;
@@ -54,7 +58,8 @@ std::optional<CgroupIdentity> identify_component(std::string_view component, std
     return CgroupIdentity{.runtime = runtime, .id = std::string(component), .through = {}};
   }
   if (parent == "buildkit" && component.size() == kBuilderIdLength) {
-    return CgroupIdentity{.runtime = Runtime::kBuildkit, .id = std::string(component), .through = {}};
+    return CgroupIdentity{
+        .runtime = Runtime::kBuildkit, .id = std::string(component), .through = {}};
   }
   constexpr std::string_view kUserPrefix = "user-";
   constexpr std::string_view kSlice = ".slice";
@@ -77,7 +82,13 @@ CgroupIdentity identify_cgroup(std::string_view path) {
     const std::size_t slash = path.find('/', begin);
     const std::size_t end = slash == std::string_view::npos ? path.size() : slash;
     const std::string_view component = path.substr(begin, end - begin);
-    if (auto identity = identify_component(component, parent)) {
+    // Below a container, only another container tells more: who may create cgroups there must not
+    // be able to leave it by calling one as a user's slice or as a helper of the host.
+    auto identity = identify_component(component, parent);
+    const bool container =
+        identity && identity->runtime != Runtime::kNone && identity->runtime != Runtime::kUser;
+    if (identity &&
+        (container || found.runtime == Runtime::kNone || found.runtime == Runtime::kUser)) {
       found = std::move(*identity);
       found.through = path.substr(0, end);
     }

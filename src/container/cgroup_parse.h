@@ -13,7 +13,7 @@ enum class Runtime : std::uint8_t {
   kDocker,    // Docker, also inside a pod
   kBuildkit,  // the id is that of a builder, not of a container
   kPodman,
-  kUser       // not a container: a user's systemd slice
+  kUser  // not a container: a user's systemd slice
 };
 
 struct CgroupIdentity {
@@ -22,9 +22,9 @@ struct CgroupIdentity {
   std::string_view through;  // the path up to and including the component that told
 };
 
-// The deepest component of `path` that names a container, wherever it stands: children of a container's cgroup belong to it,
-// and so does a container nested in another one. Paths as they look from inside a cgroup namespace ("/../..") are fine.
-// `through` points into `path`.
+// The deepest component of `path` that names a container, wherever it stands: children of a
+// container's cgroup belong to it, and so does a container nested in another one. Paths as they
+// look from inside a cgroup namespace ("/../..") are fine. `through` points into `path`.
 CgroupIdentity identify_cgroup(std::string_view path);
 
 }  // namespace cryptnono::container

@@ -102,5 +102,17 @@ TEST(IdentifyCgroup, knows_more_places) {
   }
 }
 
+TEST(IdentifyCgroup, nobody_leaves_a_container_by_the_name_of_a_cgroup_below_it) {
+  const std::string inside = "/kubepods/pod1/" + kId;
+  for (const std::string& below : {std::string("/user.slice/user-0.slice/session-1.scope"),
+                                   "/crio-conmon-" + kInner + ".scope"}) {
+    const std::string path = inside + below;
+    const CgroupIdentity identity = identify_cgroup(path);
+    EXPECT_EQ(identity.runtime, Runtime::kCri) << path;
+    EXPECT_EQ(identity.id, kId) << path;
+    EXPECT_EQ(identity.through, inside) << path;
+  }
+}
+
 }  // namespace
 }  // namespace cryptnono::container

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -13,7 +14,18 @@ namespace {
 
 bool is_below(std::string_view path, std::string_view ancestor) {
   if (ancestor == "/") return true;
-  return path.starts_with(ancestor) && (path.size() == ancestor.size() || path[ancestor.size()] == '/');
+  return path.starts_with(ancestor) &&
+         (path.size() == ancestor.size() || path[ancestor.size()] == '/');
+}
+
+// Named hierarchies have none; the others are those of the kernel's list. Everything else is a
+// mount option.
+bool is_v1_controller(const std::string& option) {
+  static constexpr std::array<std::string_view, 14> kControllers{
+      "cpuset",  "cpu",        "cpuacct",  "blkio",   "memory", "devices", "freezer",
+      "net_cls", "perf_event", "net_prio", "hugetlb", "pids",   "rdma",    "misc"};
+  return option.starts_with("name=") ||
+         std::find(kControllers.begin(), kControllers.end(), option) != kControllers.end();
 }
 
 // The controllers among a v1 mount's super options: "rw,cpu,cpuacct" -> "cpu,cpuacct".
@@ -21,16 +33,13 @@ std::string v1_controllers(const std::string& options) {
   std::string out;
   std::istringstream stream(options);
   for (std::string option; std::getline(stream, option, ',');) {
-    if (option == "rw" || option == "ro" || option == "xattr" || option.starts_with("release_agent=") ||
-        option == "clone_children" || option == "noprefix") {
-      continue;
-    }
-    out += (out.empty() ? "" : ",") + option;
+    if (is_v1_controller(option)) out += (out.empty() ? "" : ",") + option;
   }
   return out;
 }
 
-Result<ScopeCgroup> resolve_one(const std::string& directory, const std::vector<Hierarchy>& hierarchies) {
+Result<ScopeCgroup> resolve_one(const std::string& directory,
+                                const std::vector<Hierarchy>& hierarchies) {
   std::error_code error;
   const std::string real = std::filesystem::canonical(directory, error).string();
   if (error) return fail("scope: " + directory + ": " + error.message(), ExitCode::kConfig);
@@ -44,6 +53,11 @@ Result<ScopeCgroup> resolve_one(const std::string& directory, const std::vector<
   struct stat status {};
   if (best == nullptr || stat(real.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
     return fail("scope: " + directory + ": is not a cgroup directory", ExitCode::kConfig);
+  }
+  if (best->root != "/") {
+    return fail("scope: " + directory + ": " + best->mount_point + " is mounted from " +
+                    best->root + ", not from the host's root: run in the host's cgroup namespace",
+                ExitCode::kConfig);
   }
   ScopeCgroup out;
   out.controllers = best->controllers;
@@ -60,19 +74,24 @@ std::vector<Hierarchy> mounted_hierarchies() {
   std::vector<Hierarchy> out;
   std::ifstream mounts("/proc/self/mountinfo");
   for (std::string line; std::getline(mounts, line);) {
-    // id parent major:minor root mount-point options [optional...] - type source super-options (proc(5))
+    // id parent major:minor root mount-point options [optional...] - type source super-options
+    // (proc(5))
     std::istringstream fields(line);
     std::string skip;
+    std::string root;
     std::string mount_point;
-    fields >> skip >> skip >> skip >> skip >> mount_point;
+    fields >> skip >> skip >> skip >> root >> mount_point;
     const std::size_t separator = line.find(" - ");
     if (separator == std::string::npos) continue;
     std::istringstream rest(line.substr(separator + 3));
     std::string type;
     std::string options;
     rest >> type >> skip >> options;
-    if (type == "cgroup2") out.push_back({.mount_point = mount_point, .controllers = ""});
-    if (type == "cgroup") out.push_back({.mount_point = mount_point, .controllers = v1_controllers(options)});
+    if (type == "cgroup2")
+      out.push_back({.root = root, .mount_point = mount_point, .controllers = ""});
+    if (type == "cgroup")
+      out.push_back(
+          {.root = root, .mount_point = mount_point, .controllers = v1_controllers(options)});
   }
   return out;
 }
@@ -113,6 +132,8 @@ bool Scope::contains(std::string_view proc_cgroup) const {
     const std::string_view path = cgroup_path(proc_cgroup, entry.controllers);
     return !path.empty() && is_below(path, entry.path);
   };
+  // Of a process that is gone or cannot be read, nothing says that it is not excluded.
+  if (proc_cgroup.empty()) return include_.empty() && exclude_.empty();
   const bool included = include_.empty() || std::any_of(include_.begin(), include_.end(), holds);
   return included && std::none_of(exclude_.begin(), exclude_.end(), holds);
 }

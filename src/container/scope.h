@@ -1,4 +1,5 @@
-// Scope: whom the daemon may touch, resolved from the configured directories, for the kernel and for user space.
+// Scope: whom the daemon may touch, resolved from the configured directories, for the kernel and
+// for user space.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,10 @@ namespace cryptnono::container {
 
 // One mounted cgroup hierarchy.
 struct Hierarchy {
+  std::string root = "/";  // of the hierarchy, as this cgroup namespace sees what is mounted
   std::string mount_point;
-  std::string controllers;  // v1: as /proc/PID/cgroup names it ("cpu,cpuacct", "name=systemd"); v2: empty
+  std::string
+      controllers;  // v1: as /proc/PID/cgroup names it ("cpu,cpuacct", "name=systemd"); v2: empty
 };
 
 // The hierarchies of this mount namespace, from /proc/self/mountinfo.
@@ -24,15 +27,17 @@ std::string cgroup2_mount_point();
 
 // A configured directory.
 struct ScopeCgroup {
-  std::string controllers;      // of its hierarchy; v2: empty
-  std::string path;             // as /proc/PID/cgroup writes it: from the hierarchy's root, "/" for the root itself
+  std::string controllers;  // of its hierarchy; v2: empty
+  std::string
+      path;  // as /proc/PID/cgroup writes it: from the hierarchy's root, "/" for the root itself
   std::uint64_t cgroup_id = 0;  // the kernel's id: the directory's inode number
   std::uint32_t level = 0;      // below the root, which is 0
 };
 
 class Scope {
  public:
-  // Errors name the directory: not there, or not a cgroup.
+  // Errors name the directory: not there, not a cgroup, or in a cgroup namespace other than the
+  // host's, where neither paths nor levels mean what the kernel side compares.
   static Result<Scope> resolve(const config::Scope& config);
 
   [[nodiscard]] const std::vector<ScopeCgroup>& include() const { return include_; }
@@ -46,7 +51,8 @@ class Scope {
   std::vector<ScopeCgroup> exclude_;
 };
 
-// The path in the hierarchy `controllers` ("" is v2) that the text of a /proc/PID/cgroup says; "" if none.
+// The path in the hierarchy `controllers` ("" is v2) that the text of a /proc/PID/cgroup says; ""
+// if none.
 std::string_view cgroup_path(std::string_view proc_cgroup, std::string_view controllers);
 
 }  // namespace cryptnono::container

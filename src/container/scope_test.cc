@@ -144,6 +144,7 @@ TEST_F(TestCgroup, exclude_wins) {
   ASSERT_TRUE(all_but.has_value());
   EXPECT_TRUE(all_but->contains(outside));
   EXPECT_FALSE(all_but->contains(proc_cgroup_of_child_in(top_ + "/in")));
+  EXPECT_FALSE(all_but->contains(""));  // a process that is gone
 }
 
 TEST_F(TestCgroup, a_file_in_a_cgroup_is_no_cgroup) {

@@ -21,7 +21,8 @@ CgroupTree read_cgroup_tree(const std::string& mount_point) {
   namespace fs = std::filesystem;
   CgroupTree tree;
   std::error_code error;
-  fs::recursive_directory_iterator it(mount_point, fs::directory_options::skip_permission_denied, error);
+  fs::recursive_directory_iterator it(mount_point, fs::directory_options::skip_permission_denied,
+                                      error);
   std::unordered_map<std::string, std::uint64_t> unit_ids;
   for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
     std::error_code ignored;

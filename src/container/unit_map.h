@@ -1,4 +1,5 @@
-// Which cgroups belong to which container: the units of the blast-radius limit, and the paths behind cgroup ids.
+// Which cgroups belong to which container: the units of the blast-radius limit, and the paths
+// behind cgroup ids.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +15,12 @@ struct CgroupUnit {
 };
 
 struct CgroupTree {
-  std::vector<CgroupUnit> units;                          // only cgroups that belong to a unit
-  std::unordered_map<std::uint64_t, std::string> paths;   // all: id -> path from the mount point
+  std::vector<CgroupUnit> units;                         // only cgroups that belong to a unit
+  std::unordered_map<std::uint64_t, std::string> paths;  // all: id -> path from the mount point
 };
 
-// Walks the hierarchy at `mount_point`. Cgroups that vanish meanwhile are left out; at most kMaxCgroups are looked at.
+// Walks the hierarchy at `mount_point`. Cgroups that vanish meanwhile are left out; at most
+// kMaxCgroups are looked at.
 CgroupTree read_cgroup_tree(const std::string& mount_point);
 
 inline constexpr std::size_t kMaxCgroups = 16'384;  // the size of the kernel's map of units

@@ -35,7 +35,8 @@ bool Enforcer::is_protected(pid_t pid, std::uint64_t start_ticks) const {
 
 bool Enforcer::admitted(std::uint64_t groups, std::uint64_t unit) {
   for (int group = 0; group < kMaxGroups; ++group) {
-    if ((groups >> group & 1) != 0 && limit_.admit(static_cast<std::uint32_t>(group), unit)) return true;
+    if ((groups >> group & 1) != 0 && limit_.admit(static_cast<std::uint32_t>(group), unit))
+      return true;
   }
   return false;
 }
@@ -51,17 +52,21 @@ Action Enforcer::act(const Target& target, const std::function<bool()>& still_ho
   };
   if (is_protected(target.pid, target.start_ticks)) return done(Outcome::kRefused, "protected");
   const auto process = proc::ProcessHandle::open(target.pid, target.start_ticks);
-  if (!process) return done(process.error() == proc::OpenError::kFailed ? Outcome::kFailed : Outcome::kGone);
+  if (!process)
+    return done(process.error() == proc::OpenError::kFailed ? Outcome::kFailed : Outcome::kGone);
   const proc::ProcReader reader;
   const auto stat = reader.read_stat(target.pid);
-  if (!stat || stat->state == 'Z') return done(Outcome::kGone);
+  // Not by its state: a process whose main thread has ended reads Z and runs on in the others.
+  if (!stat || process->wait_end(0)) return done(Outcome::kGone);
   if ((stat->flags & kKernelThread) != 0) return done(Outcome::kRefused, "kernel thread");
-  if (!policy->scope.contains(reader.read_cgroup(target.pid))) return done(Outcome::kRefused, "out of scope");
+  if (!policy->scope.contains(reader.read_cgroup(target.pid)))
+    return done(Outcome::kRefused, "out of scope");
   if (still_holds && !still_holds()) return done(Outcome::kRefused, "no reason any more");
   const std::uint64_t killing = target.groups & policy->kill_groups;
   if (killing == 0) return done(Outcome::kReported);
   if (!admitted(killing, target.unit)) return done(Outcome::kLimited);
-  if (!process->signal(SIGKILL)) return done(process->wait_end(0) ? Outcome::kGone : Outcome::kFailed);
+  if (!process->signal(SIGKILL))
+    return done(process->wait_end(0) ? Outcome::kGone : Outcome::kFailed);
   return done(Outcome::kKilled);
 }
 

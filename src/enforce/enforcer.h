@@ -1,6 +1,8 @@
-// Enforcer: a verdict goes in, an action comes out. The only place in user space that sends a signal.
+// Enforcer: a verdict goes in, an action comes out. The only place in user space that sends a
+// signal.
 //
-// The kernel side (bpf/lib/enforce.bpf.h) obeys the same mode, protection and limit for what it kills itself.
+// The kernel side (bpf/lib/enforce.bpf.h) obeys the same mode, protection and limit for what it
+// kills itself.
 #pragma once
 
 #include <sys/types.h>
@@ -50,8 +52,8 @@ enum class Outcome : std::uint8_t {
 
 struct Action {
   Outcome outcome = Outcome::kRefused;
-  std::uint64_t time_ns = 0;      // CLOCK_MONOTONIC, when the signal was sent or the decision fell
-  std::string_view refused_why;   // kRefused
+  std::uint64_t time_ns = 0;     // CLOCK_MONOTONIC, when the signal was sent or the decision fell
+  std::string_view refused_why;  // kRefused
 };
 
 // Thread-safe.
@@ -62,12 +64,15 @@ class Enforcer {
 
   void set_policy(std::shared_ptr<const Policy> policy);
 
-  // Kills, or says why not. Opens the process first and then asks everything again of what it has open: identity, protection,
-  // scope, and `still_holds` (if given: is the reason still there?), so nothing that changed in the meantime is lost.
+  // Kills, or says why not. Opens the process first and then asks everything again of what it has
+  // open: identity, protection, scope, and `still_holds` (if given: is the reason still there?), so
+  // nothing that changed in the meantime is lost.
   Action act(const Target& target, const std::function<bool()>& still_holds = nullptr);
 
   // The protected processes besides kernel threads: pid -> start time in ticks.
-  [[nodiscard]] const std::unordered_map<pid_t, std::uint64_t>& protected_pids() const { return protected_; }
+  [[nodiscard]] const std::unordered_map<pid_t, std::uint64_t>& protected_pids() const {
+    return protected_;
+  }
 
  private:
   [[nodiscard]] bool is_protected(pid_t pid, std::uint64_t start_ticks) const;

@@ -9,6 +9,7 @@
 
 #include <csignal>
 #include <set>
+#include <thread>
 
 #include "base/clock.h"
 #include "proc/proc_reader.h"
@@ -239,6 +240,27 @@ TEST_F(EnforcerTest, refuses_pid_1_and_nonsense_whatever_the_start_time) {
               "protected")
         << pid;
   }
+}
+
+// A miner may end its main thread and mine on in another: /proc then says Z of the
+// process.
+TEST_F(EnforcerTest, kills_a_process_whose_main_thread_has_ended) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    std::thread([] {
+      for (;;) pause();
+    }).detach();
+    syscall(SYS_exit, 0);
+  }
+  children_.push_back(pid);
+  const proc::ProcReader reader;
+  for (int i = 0; i < 100 && reader.read_stat(pid)->state != 'Z'; ++i) usleep(10'000);
+  const Target target{
+      .pid = pid, .start_ticks = reader.read_stat(pid)->start_ticks, .unit = 1, .groups = 1};
+  ASSERT_FALSE(died(target));
+  EXPECT_EQ(enforcer_.act(target).outcome, Outcome::kKilled);
+  EXPECT_TRUE(dies(target));
 }
 
 }  // namespace

@@ -33,9 +33,10 @@ Result<std::uint32_t> v1_hierarchy(std::string_view controllers) {
       }
     }
   }
-  return fail("scope: the cgroup v1 hierarchy '" + std::string(controllers) +
-                  "' has no controller that the kernel side can follow; use the one of pids or memory",
-              ExitCode::kUnsupported);
+  return fail(
+      "scope: the cgroup v1 hierarchy '" + std::string(controllers) +
+          "' has no controller that the kernel side can follow; use the one of pids or memory",
+      ExitCode::kUnsupported);
 }
 
 }  // namespace cryptnono::kernel

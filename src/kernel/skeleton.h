@@ -1,7 +1,7 @@
 // Skeleton<T>: owner of one bpftool skeleton, from open to destroy.
 //
-// Destroying it detaches its programs and frees its maps, unless something else holds them. Not thread-safe; the maps' file
-// descriptors may be used from any thread while it lives.
+// Destroying it detaches its programs and frees its maps, unless something else holds them. Not
+// thread-safe; the maps' file descriptors may be used from any thread while it lives.
 #pragma once
 
 #include <bpf/libbpf.h>
@@ -25,7 +25,9 @@ class Skeleton {
   }
 
   Result<void> load() { return check(T::load(skeleton_.get()), "cannot load the BPF object"); }
-  Result<void> attach() { return check(T::attach(skeleton_.get()), "cannot attach the BPF programs"); }
+  Result<void> attach() {
+    return check(T::attach(skeleton_.get()), "cannot attach the BPF programs");
+  }
   void detach() { T::detach(skeleton_.get()); }
 
   T* operator->() { return skeleton_.get(); }
@@ -45,7 +47,8 @@ class Skeleton {
   std::unique_ptr<T, Destroy> skeleton_;
 };
 
-// Sends libbpf's own messages to `sink` (null: nowhere) instead of stderr. Call once, before the first skeleton.
+// Sends libbpf's own messages to `sink` (null: nowhere) instead of stderr. Call once, before the
+// first skeleton.
 void set_libbpf_sink(void (*sink)(std::string_view line));
 
 }  // namespace cryptnono::kernel

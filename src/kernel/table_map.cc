@@ -15,11 +15,12 @@ Result<TableMap> TableMap::create(std::span<const std::byte> bytes) {
   const auto pages = static_cast<std::uint32_t>(bytes.size() / MATCH_PAGE);
   LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
   TableMap self;
-  self.fd_.reset(bpf_map_create(BPF_MAP_TYPE_ARRAY, "cryptnono_rules", sizeof(std::uint32_t), MATCH_PAGE,
-                                pages, &options));
+  self.fd_.reset(bpf_map_create(BPF_MAP_TYPE_ARRAY, "cryptnono_rules", sizeof(std::uint32_t),
+                                MATCH_PAGE, pages, &options));
   if (!self.fd_) return fail_errno("cannot create the map of the rules", errno);
 
-  void* writable = mmap(nullptr, bytes.size(), PROT_READ | PROT_WRITE, MAP_SHARED, self.fd_.get(), 0);
+  void* writable =
+      mmap(nullptr, bytes.size(), PROT_READ | PROT_WRITE, MAP_SHARED, self.fd_.get(), 0);
   if (writable == MAP_FAILED) return fail_errno("cannot map the rules", errno);
   std::memcpy(writable, bytes.data(), bytes.size());
   munmap(writable, bytes.size());

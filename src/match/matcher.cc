@@ -65,7 +65,8 @@ Hit match_both(std::span<const std::byte> tables, std::size_t chunk, Feed feed) 
   Hit hit;
   const auto* header = reinterpret_cast<const match_header*>(tables.data());
   for (const std::uint32_t root : {MATCH_ROOT_WORDS, MATCH_ROOT_SUBSTRINGS}) {
-    if ((header->flags & (root == MATCH_ROOT_WORDS ? MATCH_HAS_WORDS : MATCH_HAS_SUBSTRINGS)) == 0) {
+    if ((header->flags & (root == MATCH_ROOT_WORDS ? MATCH_HAS_WORDS : MATCH_HAS_SUBSTRINGS)) ==
+        0) {
       continue;
     }
     Pass pass(tables, root, chunk);
@@ -87,8 +88,9 @@ Hit Matcher::match(const CommandLine& line, std::size_t chunk) const {
     if (first_end == std::string_view::npos) {
       pass.feed(line.filename, true);
     } else {
-      // What spans the file name and the arguments ends within the longest rule's length, and one more byte tells whether
-      // a word ends there. What lies wholly in the arguments is found below.
+      // What spans the file name and the arguments ends within the longest rule's length, and one
+      // more byte tells whether a word ends there. What lies wholly in the arguments is found
+      // below.
       const std::string_view rest = argv.substr(first_end);
       const std::size_t reach = std::size_t{header().max_length} + 1;
       pass.feed(line.filename, false);

@@ -1,6 +1,7 @@
 // The matcher in user space: the kernel's own code (bpf/lib/match.h) over the same tables.
 //
-// Used for scans, for `explain` and `replay`, and to find out which rule it was when the kernel says that it killed.
+// Used for scans, for `explain` and `replay`, and to find out which rule it was when the kernel
+// says that it killed.
 #pragma once
 
 #include <cstddef>
@@ -13,9 +14,10 @@
 namespace cryptnono::match {
 
 struct Hit {
-  std::uint64_t groups = 0;             // mask of the groups of everything banned that was found
-  std::uint32_t rule = MATCH_NO_RULE;   // the first by end position, the longest at that end; words before substrings
-  std::uint32_t flags = 0;              // MATCH_OUT_*
+  std::uint64_t groups = 0;  // mask of the groups of everything banned that was found
+  std::uint32_t rule =
+      MATCH_NO_RULE;  // the first by end position, the longest at that end; words before substrings
+  std::uint32_t flags = 0;  // MATCH_OUT_*
 
   [[nodiscard]] bool banned() const { return (flags & MATCH_OUT_BANNED) != 0; }
 };
@@ -24,7 +26,8 @@ struct Hit {
 struct CommandLine {
   std::string_view path;      // the executable, resolved
   std::string_view filename;  // as given to execve
-  std::string_view argv;      // NUL after each argument, as in /proc/PID/cmdline; the last NUL may be missing
+  std::string_view
+      argv;  // NUL after each argument, as in /proc/PID/cmdline; the last NUL may be missing
 };
 
 // Reads tables that must outlive it. Stateless; any number of threads.
@@ -32,8 +35,8 @@ class Matcher {
  public:
   explicit Matcher(std::span<const std::byte> tables) : tables_(tables) {}
 
-  // The verdict that the kernel gives, on all of `line`: the path, the file name, argv, and argv with its first argument
-  // replaced by the file name (which is the line that the predecessor saw).
+  // The verdict that the kernel gives, on all of `line`: the path, the file name, argv, and argv
+  // with its first argument replaced by the file name (which is the line that the predecessor saw).
   [[nodiscard]] Hit match(const CommandLine& line, std::size_t chunk = MATCH_CHUNK) const;
 
   // One text alone. `chunk` is for tests: the verdict does not depend on it.

@@ -47,8 +47,14 @@ TEST(Matcher, judges_each_occurrence_of_a_word_by_itself) {
       {"a b", "a\0b"sv, true},  // the kernel's NUL between arguments is a space
       {"a b", "a\0\0b"sv, false},
       {"a  b", "a\0\0b"sv, true},
-      {"b", "\xc3\xa9" "b\xc3\xa9", true},  // bytes >= 0x80 are not word bytes
-      {"b\xff", "b\xff" "a", false},
+      {"b",
+       "\xc3\xa9"
+       "b\xc3\xa9",
+       true},  // bytes >= 0x80 are not word bytes
+      {"b\xff",
+       "b\xff"
+       "a",
+       false},
       {"b\xff", "b\xff", true},
       {":b", "a:b", false},
       {":b", "::b", true},
@@ -86,20 +92,27 @@ TEST(Matcher, joins_the_file_name_with_the_arguments_as_the_predecessor_saw_them
   using std::literals::operator""sv;
   const Tables tables = build({{.text = "miner -o", .kind = Kind::kWord, .group = 0, .rule = 0}});
   const Matcher matcher(tables.bytes());
-  EXPECT_TRUE(matcher.match({.path = {}, .filename = "/tmp/miner", .argv = "innocent\0-o\0"sv}).banned());
+  EXPECT_TRUE(
+      matcher.match({.path = {}, .filename = "/tmp/miner", .argv = "innocent\0-o\0"sv}).banned());
   EXPECT_TRUE(matcher.match({.path = {}, .filename = "/tmp/x", .argv = "miner\0-o\0"sv}).banned());
-  EXPECT_FALSE(matcher.match({.path = "/tmp/miner", .filename = "x", .argv = "y\0-o\0"sv}).banned());
-  EXPECT_FALSE(matcher.match({.path = {}, .filename = "/tmp/miner", .argv = "y\0-ox\0"sv}).banned());
+  EXPECT_FALSE(
+      matcher.match({.path = "/tmp/miner", .filename = "x", .argv = "y\0-o\0"sv}).banned());
+  EXPECT_FALSE(
+      matcher.match({.path = {}, .filename = "/tmp/miner", .argv = "y\0-ox\0"sv}).banned());
 }
 
 TEST(Matcher, counts_an_allowed_path_in_the_executables_path_only) {
-  const Tables tables = build({{.text = "/usr/bin/ok", .kind = Kind::kAllowPath, .group = 0, .rule = 0}});
+  const Tables tables =
+      build({{.text = "/usr/bin/ok", .kind = Kind::kAllowPath, .group = 0, .rule = 0}});
   const Matcher matcher(tables.bytes());
-  EXPECT_EQ(matcher.match({.path = "/usr/bin/ok", .filename = {}, .argv = {}}).flags, MATCH_OUT_ALLOW_PATH);
-  EXPECT_EQ(matcher.match({.path = "/x", .filename = "/usr/bin/ok", .argv = "/usr/bin/ok"}).flags, 0U);
+  EXPECT_EQ(matcher.match({.path = "/usr/bin/ok", .filename = {}, .argv = {}}).flags,
+            MATCH_OUT_ALLOW_PATH);
+  EXPECT_EQ(matcher.match({.path = "/x", .filename = "/usr/bin/ok", .argv = "/usr/bin/ok"}).flags,
+            0U);
 }
 
-// Strings over few letters share prefixes and suffixes and overlap themselves; that is where such automatons go wrong.
+// Strings over few letters share prefixes and suffixes and overlap themselves; that is where such
+// automatons go wrong.
 class Generator {
  public:
   explicit Generator(std::uint64_t seed) : random_(seed) {}
@@ -123,7 +136,9 @@ class Generator {
     }
   }
 
-  std::size_t below(std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(random_); }
+  std::size_t below(std::size_t n) {
+    return std::uniform_int_distribution<std::size_t>(0, n - 1)(random_);
+  }
 
  private:
   std::mt19937_64 random_;
@@ -148,7 +163,8 @@ TEST(MatcherProperty, agrees_with_the_reference_on_a_million_texts) {
     for (std::size_t i = 0; i < count; ++i) {
       const Kind kind = static_cast<Kind>(gen.below(3));
       std::string rule = gen.rule(kind == Kind::kWord ? 1 : 3, 7);
-      // Equal rules of one kind: the first counts, which is the loader's affair and is tested there.
+      // Equal rules of one kind: the first counts, which is the loader's affair and is tested
+      // there.
       if (!seen.insert(std::to_string(static_cast<int>(kind)) + folded(rule)).second) continue;
       texts.push_back(std::move(rule));
       entries.push_back({.text = texts.back(),
@@ -168,7 +184,8 @@ TEST(MatcherProperty, agrees_with_the_reference_on_a_million_texts) {
       const Hit want = reference_match_text(entries, text);
       const Hit got = matcher.match_text(text, chunk);
       ASSERT_EQ(want.flags, got.flags) << "set " << set << " text '" << text << "' chunk " << chunk;
-      ASSERT_EQ(want.groups, got.groups) << "set " << set << " text '" << text << "' chunk " << chunk;
+      ASSERT_EQ(want.groups, got.groups)
+          << "set " << set << " text '" << text << "' chunk " << chunk;
       ASSERT_EQ(want.rule, got.rule) << "set " << set << " text '" << text << "' chunk " << chunk;
     }
   }
@@ -176,18 +193,21 @@ TEST(MatcherProperty, agrees_with_the_reference_on_a_million_texts) {
 
 TEST(MatcherProperty, finds_one_of_many_strings_at_every_place_of_a_huge_text) {
   std::vector<std::string> texts;
-  for (int i = 0; i < 50'000; ++i) texts.push_back("pool-" + std::to_string(i) + ".example.org:3333");
+  for (int i = 0; i < 50'000; ++i)
+    texts.push_back("pool-" + std::to_string(i) + ".example.org:3333");
   std::vector<Entry> entries;
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    entries.push_back({.text = texts[i], .kind = Kind::kWord, .group = 0, .rule = static_cast<std::uint32_t>(i)});
+    entries.push_back(
+        {.text = texts[i], .kind = Kind::kWord, .group = 0, .rule = static_cast<std::uint32_t>(i)});
   }
   const Tables tables = build(entries);
   const Matcher matcher(tables.bytes());
   std::string text(2 << 20, 'x');
   for (std::size_t i = 0; i < text.size(); i += 7) text[i] = ' ';
   EXPECT_FALSE(matcher.match_text(text).banned());
-  for (const std::size_t at : {std::size_t{0}, std::size_t{MATCH_CHUNK} - 12, std::size_t{MATCH_CHUNK} - 1,
-                               std::size_t{MATCH_CHUNK}, text.size() / 2, text.size() - 40}) {
+  for (const std::size_t at :
+       {std::size_t{0}, std::size_t{MATCH_CHUNK} - 12, std::size_t{MATCH_CHUNK} - 1,
+        std::size_t{MATCH_CHUNK}, text.size() / 2, text.size() - 40}) {
     std::string with = text;
     const std::string& rule = texts[at % texts.size()];
     with.replace(at, rule.size() + 2, " " + rule + " ");
@@ -202,7 +222,8 @@ TEST(Tables, refuse_more_states_than_a_node_should_hold) {
   std::vector<Entry> entries;
   const std::string dots(3990, '.');
   for (int i = 0; i < 4200; ++i) texts.push_back(std::to_string(i) + dots);
-  for (const std::string& text : texts) entries.push_back({.text = text, .kind = Kind::kWord, .group = 0, .rule = 0});
+  for (const std::string& text : texts)
+    entries.push_back({.text = text, .kind = Kind::kWord, .group = 0, .rule = 0});
   const Result<Tables> tables = build_tables(entries, {});
   ASSERT_FALSE(tables.has_value());
   EXPECT_EQ(tables.error().code, ExitCode::kConfig);

@@ -1,4 +1,5 @@
-// The matching rules written down as plainly as possible, to test the real matchers against. Quadratic; tests only.
+// The matching rules written down as plainly as possible, to test the real matchers against.
+// Quadratic; tests only.
 #pragma once
 
 #include <cstdint>
@@ -43,7 +44,8 @@ inline Hit reference_match_text(const std::vector<Entry>& entries, std::string_v
       for (std::size_t at = 0; at + entry.text.size() <= text.size(); ++at) {
         if (!reference_stands_at(text, at, entry.text)) continue;
         const std::size_t end = at + entry.text.size();
-        if (words && ((at > 0 && reference_is_word(text, at - 1)) || reference_is_word(text, end))) {
+        if (words &&
+            ((at > 0 && reference_is_word(text, at - 1)) || reference_is_word(text, end))) {
           continue;
         }
         if (entry.kind == Kind::kAllowLiteral) hit.flags |= MATCH_OUT_ALLOW_LITERAL;

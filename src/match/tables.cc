@@ -47,7 +47,9 @@ class TableWriter {
     header_.states = static_cast<std::uint32_t>(trie_.states().size());
     header_.outputs = static_cast<std::uint32_t>(trie_.outputs().size());
     std::uint32_t page = 1;
-    const auto take = [&page](std::size_t bytes) { return std::exchange(page, page + pages_for(bytes)); };
+    const auto take = [&page](std::size_t bytes) {
+      return std::exchange(page, page + pages_for(bytes));
+    };
     header_.filter_page = take(std::size_t{filter_words} * 8);
     header_.gram_page = take(MATCH_PAGE);
     header_.goto_page = take(std::size_t{buckets} * MATCH_BUCKET_EDGES * sizeof(match_edge));
@@ -132,8 +134,9 @@ Result<Tables> build_tables(std::span<const Entry> entries, const BuildOptions& 
   }
   if (options.always_defer) header.flags |= MATCH_ALWAYS_DEFER;
   Trie trie(&header);
-  trie.reserve(std::accumulate(entries.begin(), entries.end(), std::size_t{0},
-                               [](std::size_t sum, const Entry& e) { return sum + e.text.size(); }));
+  trie.reserve(
+      std::accumulate(entries.begin(), entries.end(), std::size_t{0},
+                      [](std::size_t sum, const Entry& e) { return sum + e.text.size(); }));
   for (const Entry& entry : entries) TRY(trie.add(entry));
   trie.link();
   return TableWriter(trie, header).write();

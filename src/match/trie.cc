@@ -22,8 +22,7 @@ bool is_word(std::string_view text, std::size_t i) {
 
 }  // namespace
 
-Trie::Trie(match_header* header)
-    : header_(header), states_(kRoots), outputs_(1), slots_(1024) {
+Trie::Trie(match_header* header) : header_(header), states_(kRoots), outputs_(1), slots_(1024) {
   states_[MATCH_ROOT_SUBSTRINGS].fail = MATCH_ROOT_SUBSTRINGS;
 }
 
@@ -74,7 +73,8 @@ Result<std::uint32_t> Trie::child(std::uint32_t parent, std::uint64_t symbol) {
   return entry.next;
 }
 
-// The symbols must be those that match_words_step makes of a text in which the string stands as a whole word.
+// The symbols must be those that match_words_step makes of a text in which the string stands as a
+// whole word.
 Result<std::uint32_t> Trie::add_words(std::string_view text) {
   std::uint32_t state = MATCH_ROOT_WORDS;
   for (std::size_t i = 0; i < text.size();) {
@@ -88,8 +88,8 @@ Result<std::uint32_t> Trie::add_words(std::string_view text) {
       if (from == MATCH_ROOT_WORDS) first_words_.push_back(symbol);
     } else {
       const std::uint8_t folded = match_byte_fold[byte_at(text, i)];
-      const std::uint32_t gap =
-          match_gap_index(folded, i > 0 && is_word(text, i - 1) ? 1 : 0, is_word(text, i + 1) ? 1 : 0);
+      const std::uint32_t gap = match_gap_index(folded, i > 0 && is_word(text, i - 1) ? 1 : 0,
+                                                is_word(text, i + 1) ? 1 : 0);
       ++i;
       state = TRY(child(state, match_gap_symbol(header_, gap)));
       if (from == MATCH_ROOT_WORDS) {
@@ -109,8 +109,8 @@ Result<std::uint32_t> Trie::add_bytes(std::string_view text) {
     gram = (gram << 8 | folded) & 0xffffff;
     if (i < 2) continue;
     if (i == 2) first_grams_.push_back(gram);
-    state = TRY(child(state, i == 2 ? match_gram_symbol(header_, gram)
-                                    : match_byte_symbol(header_, folded)));
+    state = TRY(child(
+        state, i == 2 ? match_gram_symbol(header_, gram) : match_byte_symbol(header_, folded)));
     states_[state].gram = gram;
   }
   header_->flags |= MATCH_HAS_SUBSTRINGS;
@@ -154,7 +154,8 @@ std::uint32_t Trie::fail_of(std::uint32_t state) const {
        suffix = states_[suffix].fail) {
     if (const std::uint32_t next = find(suffix, self.symbol)) return next;
   }
-  const std::uint32_t next = find(root, bytes ? match_gram_symbol(header_, self.gram) : self.symbol);
+  const std::uint32_t next =
+      find(root, bytes ? match_gram_symbol(header_, self.gram) : self.symbol);
   return next != 0 && next != state ? next : root;
 }
 

@@ -1,4 +1,5 @@
-// The automatons of the tables while they are being built: a trie with failure links over 64-bit symbols.
+// The automatons of the tables while they are being built: a trie with failure links over 64-bit
+// symbols.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,8 @@ struct TrieState {
   std::uint32_t output = 0;  // index into outputs, 0: none
 };
 
-// Both machines in one state space: state MATCH_ROOT_WORDS, state MATCH_ROOT_SUBSTRINGS, then the rest in order of insertion.
+// Both machines in one state space: state MATCH_ROOT_WORDS, state MATCH_ROOT_SUBSTRINGS, then the
+// rest in order of insertion.
 class Trie {
  public:
   // `header` gives the seed and receives gap_starts and the flags; it must outlive the trie.
@@ -31,7 +33,8 @@ class Trie {
   void reserve(std::size_t text_bytes);
   // Adds one entry. Errors: more than kMaxStates.
   Result<void> add(const Entry& entry);
-  // Computes failure links and hands every state the outputs of its suffixes. Call once, after the last add.
+  // Computes failure links and hands every state the outputs of its suffixes. Call once, after the
+  // last add.
   void link();
 
   [[nodiscard]] const std::vector<TrieState>& states() const { return states_; }

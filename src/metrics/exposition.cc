@@ -56,7 +56,8 @@ void Exposition::add(Metric metric, const Histogram& histogram) {
   std::uint64_t total = 0;
   for (std::size_t i = 0; i < Histogram::kBounds.size(); ++i) {
     total += histogram.counts_[i];
-    out.histogram.bucket.push_back({.cumulative_count = total, .upper_bound = Histogram::kBounds[i]});
+    out.histogram.bucket.push_back(
+        {.cumulative_count = total, .upper_bound = Histogram::kBounds[i]});
   }
   out.histogram.sample_count = total + histogram.counts_.back();
   out.histogram.sample_sum = histogram.sum_;

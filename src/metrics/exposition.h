@@ -15,15 +15,16 @@
 
 namespace cryptnono::metrics {
 
-// Times in seconds. observe() may be called from any thread; a scrape may see one that is half counted.
+// Times in seconds. observe() may be called from any thread; a scrape may see one that is half
+// counted.
 class Histogram {
  public:
   void observe(double seconds);
 
   // The predecessor's buckets, and finer ones below.
-  static constexpr std::array<double, 26> kBounds{1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5,  1e-4,  2.5e-4, 5e-4,
-                                                  1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2,  7.5e-2, 1e-1,  2.5e-1,
-                                                  5e-1, 7.5e-1, 1,    2.5,  5,      7.5,   10,    60};
+  static constexpr std::array<double, 26> kBounds{
+      1e-6,   2.5e-6, 5e-6,   1e-5, 2.5e-5, 5e-5, 1e-4,   2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2,
+      2.5e-2, 5e-2,   7.5e-2, 1e-1, 2.5e-1, 5e-1, 7.5e-1, 1,      2.5,  5,    7.5,    10,   60};
 
  private:
   friend class Exposition;

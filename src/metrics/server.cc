@@ -42,7 +42,8 @@ struct Server::State {
 Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Server::~Server() = default;
 
-Result<std::unique_ptr<Server>> Server::start(const std::vector<std::string>& addresses, Collect collect) {
+Result<std::unique_ptr<Server>> Server::start(const std::vector<std::string>& addresses,
+                                              Collect collect) {
   const std::string all = joined(addresses);
   try {  // the library's way to say that it cannot listen
     auto state = std::make_unique<State>(all);

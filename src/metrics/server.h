@@ -16,9 +16,10 @@ class Server {
   // Called for each scrape, on the server's thread.
   using Collect = std::function<void(Exposition&)>;
 
-  // Listens on all `addresses` ("127.0.0.1:12121", ":12121", "[::1]:9100"); every path answers with the metrics. Errors name
-  // the addresses.
-  static Result<std::unique_ptr<Server>> start(const std::vector<std::string>& addresses, Collect collect);
+  // Listens on all `addresses` ("127.0.0.1:12121", ":12121", "[::1]:9100"); every path answers with
+  // the metrics. Errors name the addresses.
+  static Result<std::unique_ptr<Server>> start(const std::vector<std::string>& addresses,
+                                               Collect collect);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

@@ -38,13 +38,16 @@ Path path_of(pid_t pid, const char* name) {
 ProcReader::ProcReader(const std::string& root)
     : directory_(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
 
-std::vector<pid_t> ProcReader::pids() const {
+std::vector<pid_t> ProcReader::pids() const { return numbers_in("."); }
+
+std::vector<pid_t> ProcReader::numbers_in(const char* path) const {
   std::vector<pid_t> out;
-  const int copy = openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int copy = openat(directory_.get(), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (copy < 0) return out;
   const std::unique_ptr<DIR, CloseDir> listing(fdopendir(copy));
   if (!listing) return out;
-  while (const dirent* entry = readdir(listing.get())) {  // NOLINT(concurrency-mt-unsafe): a stream of its own
+  while (const dirent* entry =
+             readdir(listing.get())) {  // NOLINT(concurrency-mt-unsafe): a stream of its own
     pid_t pid = 0;
     const char* end = entry->d_name + std::strlen(entry->d_name);
     const auto parsed = std::from_chars(entry->d_name, end, pid);
@@ -70,7 +73,17 @@ bool ProcReader::read_file(pid_t pid, const char* name, std::string& out) const 
   return true;
 }
 
-bool ProcReader::read_cmdline(pid_t pid, std::string& out) const { return read_file(pid, "cmdline", out); }
+bool ProcReader::read_cmdline(pid_t pid, std::string& out) const {
+  return read_file(pid, "cmdline", out);
+}
+
+bool ProcReader::read_thread_cmdline(pid_t pid, std::string& out) const {
+  for (const pid_t thread : numbers_in(path_of(pid, "task").data())) {
+    if (thread != pid && read_cmdline(thread, out) && !out.empty()) return true;
+  }
+  out.clear();
+  return false;
+}
 
 std::optional<ProcStat> ProcReader::read_stat(pid_t pid) const {
   std::string text;
@@ -85,7 +98,8 @@ std::string ProcReader::read_cgroup(pid_t pid) const {
 
 std::string ProcReader::read_exe(pid_t pid) const {
   std::string target(PATH_MAX, '\0');
-  const ssize_t n = readlinkat(directory_.get(), path_of(pid, "exe").data(), target.data(), target.size());
+  const ssize_t n =
+      readlinkat(directory_.get(), path_of(pid, "exe").data(), target.data(), target.size());
   target.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
   return target;
 }
@@ -100,7 +114,8 @@ bool ProcReader::executable_trusted(pid_t pid) const {
 }
 
 std::optional<uid_t> ProcReader::read_uid(pid_t pid) const {
-  // The directory belongs to the effective user, unless the process is not dumpable; the status file has the real one.
+  // The directory belongs to the effective user, unless the process is not dumpable; the status
+  // file has the real one.
   std::string text;
   if (!read_file(pid, "status", text)) return std::nullopt;
   constexpr std::string_view kLabel = "\nUid:\t";

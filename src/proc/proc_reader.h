@@ -13,8 +13,8 @@
 
 namespace cryptnono::proc {
 
-// Stateless but for one open directory; a reader per thread. Every answer may be stale when it arrives: act through a
-// ProcessHandle, and ask again once that is open.
+// Stateless but for one open directory; a reader per thread. Every answer may be stale when it
+// arrives: act through a ProcessHandle, and ask again once that is open.
 class ProcReader {
  public:
   // `root` is another tree in tests.
@@ -23,14 +23,18 @@ class ProcReader {
   // All processes, in no order.
   [[nodiscard]] std::vector<pid_t> pids() const;
   [[nodiscard]] std::optional<ProcStat> read_stat(pid_t pid) const;
-  // The argument area, whole, into `out`, whose memory is reused. False if the process is gone. Empty for kernel threads and
-  // zombies.
+  // The argument area, whole, into `out`, whose memory is reused. False if the process is gone.
+  // Empty for kernel threads and zombies.
   bool read_cmdline(pid_t pid, std::string& out) const;
+  // The same of a thread of `pid` that is alive. A process whose main thread has ended shows an
+  // empty command line while its other threads run on.
+  bool read_thread_cmdline(pid_t pid, std::string& out) const;
   // "" if it cannot be read.
   [[nodiscard]] std::string read_cgroup(pid_t pid) const;
   [[nodiscard]] std::string read_exe(pid_t pid) const;
-  // Only root could have written the file that `pid` runs: it is root's, nobody else may write it, and it is not on FUSE, whose
-  // server can claim any owner. The same test as in bpf/lib/path.bpf.h.
+  // Only root could have written the file that `pid` runs: it is root's, nobody else may write it,
+  // and it is not on FUSE, whose server can claim any owner. The same test as in
+  // bpf/lib/path.bpf.h.
   [[nodiscard]] bool executable_trusted(pid_t pid) const;
   // The real user id; nothing if the process is gone.
   [[nodiscard]] std::optional<uid_t> read_uid(pid_t pid) const;
@@ -39,6 +43,7 @@ class ProcReader {
   [[nodiscard]] std::vector<pid_t> with_ancestors(pid_t pid) const;
 
  private:
+  [[nodiscard]] std::vector<pid_t> numbers_in(const char* path) const;
   bool read_file(pid_t pid, const char* name, std::string& out) const;
   Fd directory_;
 };

@@ -13,7 +13,8 @@ namespace cryptnono::proc {
 
 namespace {
 
-// Fields after the name, from 0: state ppid pgrp session tty_nr tpgid flags ... starttime is the 22nd of all (proc(5)).
+// Fields after the name, from 0: state ppid pgrp session tty_nr tpgid flags ... starttime is the
+// 22nd of all (proc(5)).
 constexpr std::size_t kState = 0;
 constexpr std::size_t kPpid = 1;
 constexpr std::size_t kFlags = 6;
@@ -29,7 +30,8 @@ bool parse_number(std::string_view text, T& out) {
 std::optional<ProcStat> parse_stat(std::string_view text) {
   const std::size_t open = text.find('(');
   const std::size_t close = text.rfind(')');
-  if (open == std::string_view::npos || close == std::string_view::npos || close < open) return std::nullopt;
+  if (open == std::string_view::npos || close == std::string_view::npos || close < open)
+    return std::nullopt;
   ProcStat stat;
   stat.comm = text.substr(open + 1, close - open - 1);
   text.remove_prefix(close + 1);

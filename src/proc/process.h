@@ -22,7 +22,8 @@ struct ProcStat {
   std::uint64_t start_ticks = 0;  // clock ticks since boot: with the pid, the identity of a process
 };
 
-// Copes with any name: it ends at the last parenthesis. Nothing if `text` has not the form of proc(5).
+// Copes with any name: it ends at the last parenthesis. Nothing if `text` has not the form of
+// proc(5).
 std::optional<ProcStat> parse_stat(std::string_view text);
 
 enum class OpenError : std::uint8_t {
@@ -34,8 +35,8 @@ enum class OpenError : std::uint8_t {
 // A pidfd, and the start time of what it refers to. One thread at a time.
 class ProcessHandle {
  public:
-  // Takes the process `pid` that started at `start_ticks`. The pidfd is opened before the start time is compared, so it refers
-  // to the process that was compared or to none.
+  // Takes the process `pid` that started at `start_ticks`. The pidfd is opened before the start
+  // time is compared, so it refers to the process that was compared or to none.
   static tl::expected<ProcessHandle, OpenError> open(pid_t pid, std::uint64_t start_ticks);
 
   [[nodiscard]] pid_t pid() const { return pid_; }

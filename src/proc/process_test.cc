@@ -49,7 +49,8 @@ class Child {
 };
 
 TEST(ParseStat, copes_with_any_name) {
-  const auto stat = parse_stat("12 (a) b (c\n) R 7 1 1 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 98765 1 1");
+  const auto stat =
+      parse_stat("12 (a) b (c\n) R 7 1 1 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 98765 1 1");
   ASSERT_TRUE(stat);
   EXPECT_EQ(stat->comm, "a) b (c\n");
   EXPECT_EQ(stat->state, 'R');

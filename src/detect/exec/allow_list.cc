@@ -5,7 +5,6 @@
 
 #include "config/python_regex.h"
 
-
 namespace cryptnono::detect {
 
 namespace {
@@ -20,7 +19,8 @@ bool matches(const RE2& pattern, std::string_view line) {
   return pattern.Match({line.data(), line.size()}, 0, line.size(), RE2::ANCHOR_START, nullptr, 0);
 }
 
-// Shell quoting leaves these characters alone, and never puts two runs of them together that were apart.
+// Shell quoting leaves these characters alone, and never puts two runs of them together that were
+// apart.
 bool survives_quoting(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
          std::string_view("_@%+=:,./-").find(c) != std::string_view::npos;
@@ -46,7 +46,8 @@ AllowList::~AllowList() = default;
 Result<AllowList> AllowList::build(const std::vector<config::RuleGroup>& groups) {
   AllowList self;
   for (const config::RuleGroup& group : groups) {
-    for (const config::RuleText& pattern : group.allowed_patterns) TRY(self.add_pattern(pattern.text));
+    for (const config::RuleText& pattern : group.allowed_patterns)
+      TRY(self.add_pattern(pattern.text));
     for (const config::AllowedExecutable& executable : group.allowed_executables) {
       Executable entry{.path = executable.path, .pattern = nullptr};
       if (executable.pattern) entry.pattern = TRY(compile(*executable.pattern));
@@ -57,9 +58,10 @@ Result<AllowList> AllowList::build(const std::vector<config::RuleGroup>& groups)
   return self;
 }
 
-// FilteredRE2 turns a pattern into a formula of "and" and "or" over literals ("atoms") that holds whenever the pattern
-// matches. Such a formula has no "not", so if it is true some atom is there; an atom that quoting could tear apart may be left
-// out if the formula is false with all of those and nothing else.
+// FilteredRE2 turns a pattern into a formula of "and" and "or" over literals ("atoms") that holds
+// whenever the pattern matches. Such a formula has no "not", so if it is true some atom is there;
+// an atom that quoting could tear apart may be left out if the formula is false with all of those
+// and nothing else.
 Result<void> AllowList::add_pattern(const std::string& text) {
   patterns_.push_back(TRY(compile(text)));
   re2::FilteredRE2 filter(static_cast<int>(config::kMinSubstringLength));

@@ -1,4 +1,5 @@
-// AllowList: what spares a banned command line. Pure; immutable after building, any number of threads may ask.
+// AllowList: what spares a banned command line. Pure; immutable after building, any number of
+// threads may ask.
 #pragma once
 
 #include <memory>
@@ -18,16 +19,16 @@ namespace cryptnono::detect {
 
 class AllowList {
  public:
-  // Compiles the patterns of all groups, in order. The loader has checked them already, so an error here is a defect, but it
-  // is reported like one of the configuration.
+  // Compiles the patterns of all groups, in order. The loader has checked them already, so an error
+  // here is a defect, but it is reported like one of the configuration.
   static Result<AllowList> build(const std::vector<config::RuleGroup>& groups);
   AllowList(AllowList&&) noexcept;
   AllowList& operator=(AllowList&&) noexcept;
   ~AllowList();
 
-  // Strings of which at least one stands in every command line that some pattern matches, each of kMinSubstringLength bytes
-  // or more, lower case. They stand in the raw arguments as they do in the quoted line, because they hold only characters
-  // that quoting leaves alone.
+  // Strings of which at least one stands in every command line that some pattern matches, each of
+  // kMinSubstringLength bytes or more, lower case. They stand in the raw arguments as they do in
+  // the quoted line, because they hold only characters that quoting leaves alone.
   [[nodiscard]] const std::vector<std::string>& literals() const { return literals_; }
   // Some pattern can match without any literal: then every banned command line must be judged here.
   [[nodiscard]] bool needs_no_literal() const { return needs_no_literal_; }
@@ -36,12 +37,14 @@ class AllowList {
   [[nodiscard]] std::size_t patterns() const { return patterns_.size(); }
   [[nodiscard]] std::size_t executables() const { return executables_.size(); }
 
-  // What is asked: the shell-quoted command line, and the executable's path if it may be trusted (else empty).
+  // What is asked: the shell-quoted command line, and the executable's path if it may be trusted
+  // (else empty).
   struct Question {
     std::string_view quoted_line;
     std::string_view trusted_path;
   };
-  // The reason for sparing, as logged: "allowed-pattern:<regex>" or "allowed-executable:<path>"; nothing if there is none.
+  // The reason for sparing, as logged: "allowed-pattern:<regex>" or "allowed-executable:<path>";
+  // nothing if there is none.
   [[nodiscard]] std::optional<std::string> spares(const Question& question) const;
 
  private:

@@ -19,10 +19,12 @@ namespace cryptnono::detect {
 
 namespace {
 
-// Records of a replaced generation are read within milliseconds; this many reloads may happen in that time.
+// Records of a replaced generation are read within milliseconds; this many reloads may happen in
+// that time.
 constexpr std::size_t kGenerationsKept = 8;
 
-// Waits for `ring_fd`; false when `stop_fd` is readable and the ring has been given its last chance.
+// Waits for `ring_fd`; false when `stop_fd` is readable and the ring has been given its last
+// chance.
 bool wait_for_records(int ring_fd, int stop_fd) {
   std::array<pollfd, 2> waited{
       pollfd{.fd = ring_fd, .events = POLLIN, .revents = 0},
@@ -41,7 +43,8 @@ ExecDetector::ExecDetector(std::unique_ptr<ExecProgram> program, FindingSink sin
 ExecDetector::~ExecDetector() { stop(); }
 
 Result<void> ExecDetector::apply(const ExecSettings& settings) {
-  auto tables = std::make_shared<kernel::TableMap>(TRY(kernel::TableMap::create(settings.rules->tables())));
+  auto tables =
+      std::make_shared<kernel::TableMap>(TRY(kernel::TableMap::create(settings.rules->tables())));
   settings.rules->use_tables(tables->bytes(), tables);
   {
     // Before the kernel can send records of it.
@@ -106,7 +109,8 @@ void ExecDetector::read_events() {
 }
 
 void ExecDetector::scan_forever() {
-  ExecScan scan(sink_, [this](const std::string& cgroup, uid_t uid) { return unit_of(cgroup, uid); });
+  ExecScan scan(sink_,
+                [this](const std::string& cgroup, uid_t uid) { return unit_of(cgroup, uid); });
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     scan_requested_ = false;

@@ -1,4 +1,5 @@
-// ExecDetector: execwhacker. Kernel side, rules and scans together; says what it finds, and acts on nothing.
+// ExecDetector: execwhacker. Kernel side, rules and scans together; says what it finds, and acts on
+// nothing.
 #pragma once
 
 #include <atomic>
@@ -39,19 +40,21 @@ class ExecDetector {
   ExecDetector(const ExecDetector&) = delete;
   ExecDetector& operator=(const ExecDetector&) = delete;
 
-  // Puts settings in force: at any moment an exec is judged by the old rules or by the new ones. On error the old ones stay.
+  // Puts settings in force: at any moment an exec is judged by the old rules or by the new ones. On
+  // error the old ones stay.
   Result<void> apply(const ExecSettings& settings);
-  // Attaches the hook and starts the threads (decisions, events, scans); then scans once. Call after apply().
+  // Attaches the hook and starts the threads (decisions, events, scans); then scans once. Call
+  // after apply().
   Result<void> start();
   void stop();
 
   struct Counters {
     exec_stats kernel{};
     std::uint64_t recursion_misses = 0;
-    std::uint64_t scanned = 0;        // processes that scans checked
+    std::uint64_t scanned = 0;  // processes that scans checked
     std::uint64_t scans = 0;
     double last_scan_s = 0;
-    bool real_time = false;           // the decisions' thread has real-time priority
+    bool real_time = false;  // the decisions' thread has real-time priority
   };
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] ExecProgram& program() { return *program_; }
@@ -79,7 +82,8 @@ class ExecDetector {
   mutable std::mutex mutex_;
   std::condition_variable scan_wake_;
   // All below guarded by mutex_.
-  std::vector<std::shared_ptr<const ExecRules>> generations_;  // the newest last; a few older ones, for records still queued
+  std::vector<std::shared_ptr<const ExecRules>>
+      generations_;  // the newest last; a few older ones, for records still queued
   container::CgroupTree cgroups_;
   double scan_interval_s_ = 10;
   bool scan_requested_ = false;

@@ -71,8 +71,9 @@ void ExecProgram::set_unit_hierarchy(std::uint32_t hierarchy) {
 
 Result<void> ExecProgram::protect(pid_t pid, std::uint64_t start_boottime_ns) {
   const auto key = static_cast<std::uint32_t>(pid);
-  if (const int error = bpf_map__update_elem(state_->skeleton->maps.protected_pids, &key, sizeof key,
-                                             &start_boottime_ns, sizeof start_boottime_ns, BPF_ANY)) {
+  if (const int error =
+          bpf_map__update_elem(state_->skeleton->maps.protected_pids, &key, sizeof key,
+                               &start_boottime_ns, sizeof start_boottime_ns, BPF_ANY)) {
     return fail_errno("cannot protect pid " + std::to_string(pid), -error);
   }
   return {};
@@ -85,8 +86,8 @@ Result<void> ExecProgram::set_units(const std::vector<UnitCgroup>& units) {
     wanted.emplace(unit.cgroup_id, unit.unit);
     const auto known = state_->units.find(unit.cgroup_id);
     if (known != state_->units.end() && known->second == unit.unit) continue;
-    if (const int error = bpf_map__update_elem(map, &unit.cgroup_id, sizeof unit.cgroup_id, &unit.unit,
-                                               sizeof unit.unit, BPF_ANY)) {
+    if (const int error = bpf_map__update_elem(map, &unit.cgroup_id, sizeof unit.cgroup_id,
+                                               &unit.unit, sizeof unit.unit, BPF_ANY)) {
       return fail_errno("cannot tell the kernel of a container", -error);
     }
   }
@@ -130,7 +131,8 @@ exec_stats ExecProgram::stats() const {
 std::uint64_t ExecProgram::recursion_misses() const {
   bpf_prog_info info = {};
   std::uint32_t size = sizeof info;
-  if (bpf_obj_get_info_by_fd(bpf_program__fd(state_->skeleton->progs.exec_match), &info, &size) != 0) {
+  if (bpf_obj_get_info_by_fd(bpf_program__fd(state_->skeleton->progs.exec_match), &info, &size) !=
+      0) {
     return 0;
   }
   return info.recursion_misses;
@@ -141,7 +143,8 @@ Result<kernel::RingBuffer> ExecProgram::events(kernel::RingBuffer::Handler handl
 }
 
 Result<kernel::RingBuffer> ExecProgram::decisions(kernel::RingBuffer::Handler handler) {
-  return kernel::RingBuffer::create(bpf_map__fd(state_->skeleton->maps.decisions), std::move(handler));
+  return kernel::RingBuffer::create(bpf_map__fd(state_->skeleton->maps.decisions),
+                                    std::move(handler));
 }
 
 }  // namespace cryptnono::detect

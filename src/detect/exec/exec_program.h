@@ -1,6 +1,8 @@
-// ExecProgram: the kernel side of execwhacker (bpf/exec_match.bpf.c), loaded and attached. The only user of its skeleton.
+// ExecProgram: the kernel side of execwhacker (bpf/exec_match.bpf.c), loaded and attached. The only
+// user of its skeleton.
 //
-// After load() all methods may be called from any thread: they are single map operations or stores to mapped memory.
+// After load() all methods may be called from any thread: they are single map operations or stores
+// to mapped memory.
 #pragma once
 
 #include <sys/types.h>
@@ -26,8 +28,8 @@ struct UnitCgroup {
 
 class ExecProgram {
  public:
-  // Opens and loads the object; nothing is attached. Errors: kUnsupported if the kernel lacks what it needs (BTF,
-  // bpf_loop, the hook), kNotPermitted without the right to load BPF.
+  // Opens and loads the object; nothing is attached. Errors: kUnsupported if the kernel lacks what
+  // it needs (BTF, bpf_loop, the hook), kNotPermitted without the right to load BPF.
   static Result<std::unique_ptr<ExecProgram>> load();
   ~ExecProgram();
   ExecProgram(const ExecProgram&) = delete;
@@ -58,8 +60,8 @@ class ExecProgram {
 
   // Sum over CPUs since load.
   [[nodiscard]] exec_stats stats() const;
-  // Runs of the hook that the kernel skipped because another BPF program was running in its way. Each is an exec that was
-  // not checked.
+  // Runs of the hook that the kernel skipped because another BPF program was running in its way.
+  // Each is an exec that was not checked.
   [[nodiscard]] std::uint64_t recursion_misses() const;
 
   // Readers of the two rings; each to be read by one thread.

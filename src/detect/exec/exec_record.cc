@@ -58,8 +58,9 @@ void decide(const ExecRecord& record, Finding& finding) {
       finding.argv += now.substr(finding.argv.size());
     }
   }
-  const ExecLine line{.text = {.path = finding.path, .filename = finding.filename, .argv = finding.argv},
-                      .path_trusted = (record.event.flags & EXEC_PATH_TRUSTED) != 0};
+  const ExecLine line{
+      .text = {.path = finding.path, .filename = finding.filename, .argv = finding.argv},
+      .path_trusted = (record.event.flags & EXEC_PATH_TRUSTED) != 0};
   if ((record.event.flags & EXEC_SIGNAL_FAILED) != 0) {
     finding.judgement.verdict = Judgement::Verdict::kBanned;  // judged already
   } else if (unreadable) {

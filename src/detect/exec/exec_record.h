@@ -1,4 +1,5 @@
-// Records of the kernel side, taken apart and judged. Pure but for what decide() must read from /proc.
+// Records of the kernel side, taken apart and judged. Pure but for what decide() must read from
+// /proc.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +27,9 @@ std::optional<ExecRecord> parse_exec_record(std::span<const std::byte> record);
 // The process and its command line; kind and verdict are the caller's.
 Finding finding_of(const ExecRecord& record, std::shared_ptr<const ExecRules> rules);
 
-// Judges what the kernel left to user space, into finding.judgement. What the record holds was captured before the process ran,
-// so it cannot have been rewritten; only what is longer than the record, or could not be read, is taken from /proc.
+// Judges what the kernel left to user space, into finding.judgement. What the record holds was
+// captured before the process ran, so it cannot have been rewritten; only what is longer than the
+// record, or could not be read, is taken from /proc.
 void decide(const ExecRecord& record, Finding& finding);
 
 }  // namespace cryptnono::detect

@@ -18,7 +18,8 @@ Result<std::shared_ptr<ExecRules>> ExecRules::compile(const config::Execwhacker&
   }
   self->text_.reserve(bytes);  // the entries below point into it
   std::vector<match::Entry> entries;
-  const auto add_all = [&](const std::vector<config::RuleText>& rules, match::Kind kind, std::size_t group) {
+  const auto add_all = [&](const std::vector<config::RuleText>& rules, match::Kind kind,
+                           std::size_t group) {
     for (const config::RuleText& rule : rules) {
       const auto index = static_cast<std::uint32_t>(self->size());
       self->add(rule, group);
@@ -49,7 +50,8 @@ Result<std::shared_ptr<ExecRules>> ExecRules::compile(const config::Execwhacker&
 void ExecRules::add(const config::RuleText& rule, std::size_t group) {
   text_ += rule.text;
   starts_.push_back(static_cast<std::uint32_t>(text_.size()));
-  rule_groups_.push_back(static_cast<std::uint8_t>(std::min<std::size_t>(group, MATCH_MAX_GROUPS - 1)));
+  rule_groups_.push_back(
+      static_cast<std::uint8_t>(std::min<std::size_t>(group, MATCH_MAX_GROUPS - 1)));
   origins_.push_back(rule.origin);
 }
 
@@ -78,11 +80,14 @@ Judgement ExecRules::judge(const ExecLine& line) const {
   return judge_hit(line, hit.groups, hit.rule);
 }
 
-Judgement ExecRules::judge_hit(const ExecLine& line, std::uint64_t groups, std::uint32_t rule) const {
-  Judgement judgement{.verdict = Judgement::Verdict::kBanned, .groups = groups, .rule = rule, .allowed_by = {}};
+Judgement ExecRules::judge_hit(const ExecLine& line, std::uint64_t groups,
+                               std::uint32_t rule) const {
+  Judgement judgement{
+      .verdict = Judgement::Verdict::kBanned, .groups = groups, .rule = rule, .allowed_by = {}};
   const std::string quoted = quoted_line(line.text.filename, line.text.argv);
-  std::optional<std::string> reason = allow_list_.spares(
-      {.quoted_line = quoted, .trusted_path = line.path_trusted ? line.text.path : std::string_view()});
+  std::optional<std::string> reason =
+      allow_list_.spares({.quoted_line = quoted,
+                          .trusted_path = line.path_trusted ? line.text.path : std::string_view()});
   if (reason) {
     judgement.verdict = Judgement::Verdict::kSpared;
     judgement.allowed_by = std::move(*reason);

@@ -1,6 +1,8 @@
-// ExecRules: one generation of execwhacker's rules, and the verdict they give. Pure: no kernel, no /proc, no clock.
+// ExecRules: one generation of execwhacker's rules, and the verdict they give. Pure: no kernel, no
+// /proc, no clock.
 //
-// `explain`, the scans and the decisions that the kernel leaves to user space all ask judge(), so they agree.
+// `explain`, the scans and the decisions that the kernel leaves to user space all ask judge(), so
+// they agree.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +22,8 @@ namespace cryptnono::detect {
 // A command line as it is judged; see match::CommandLine.
 struct ExecLine {
   match::CommandLine text;
-  bool path_trusted = false;  // `text.path` is the executable's, and only root could have written it
+  bool path_trusted =
+      false;  // `text.path` is the executable's, and only root could have written it
 };
 
 struct Judgement {
@@ -30,9 +33,9 @@ struct Judgement {
     kBanned
   };
   Verdict verdict = Verdict::kNothing;
-  std::uint64_t groups = 0;    // that hit
+  std::uint64_t groups = 0;  // that hit
   std::uint32_t rule = MATCH_NO_RULE;
-  std::string allowed_by;      // kSpared: as AllowList::spares says it
+  std::string allowed_by;  // kSpared: as AllowList::spares says it
 };
 
 // Immutable after compile(), but for use_tables(); any number of threads may ask.
@@ -44,7 +47,8 @@ class ExecRules {
 
   [[nodiscard]] Judgement judge(const ExecLine& line) const;
   // The same when the kernel has found the hit already.
-  [[nodiscard]] Judgement judge_hit(const ExecLine& line, std::uint64_t groups, std::uint32_t rule) const;
+  [[nodiscard]] Judgement judge_hit(const ExecLine& line, std::uint64_t groups,
+                                    std::uint32_t rule) const;
 
   [[nodiscard]] std::uint32_t generation() const { return generation_; }
   [[nodiscard]] std::size_t size() const { return starts_.size() - 1; }
@@ -59,8 +63,8 @@ class ExecRules {
   [[nodiscard]] const AllowList& allow_list() const { return allow_list_; }
 
   [[nodiscard]] std::span<const std::byte> tables() const { return tables_; }
-  // From here on reads the same tables from `bytes`, which `owner` keeps alive, and frees its own. Call before other threads
-  // see the object.
+  // From here on reads the same tables from `bytes`, which `owner` keeps alive, and frees its own.
+  // Call before other threads see the object.
   void use_tables(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
 
  private:
@@ -79,8 +83,9 @@ class ExecRules {
   std::span<const std::byte> tables_;
 };
 
-// The shell-quoted command line on which allowed patterns are matched: the arguments, argv[0] replaced by `filename` unless
-// that is empty. Bytes that are not UTF-8 become U+FFFD, one for each.
+// The shell-quoted command line on which allowed patterns are matched: the arguments, argv[0]
+// replaced by `filename` unless that is empty. Bytes that are not UTF-8 become U+FFFD, one for
+// each.
 std::string quoted_line(std::string_view filename, std::string_view argv);
 
 }  // namespace cryptnono::detect

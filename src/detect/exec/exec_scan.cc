@@ -9,7 +9,8 @@ std::size_t ExecScan::run(const std::shared_ptr<const ExecRules>& rules) {
   std::unordered_map<pid_t, Told> still;
   const match::Matcher matcher(rules->tables());
   for (const pid_t pid : reader_.pids()) {
-    if (!reader_.read_cmdline(pid, cmdline_) || cmdline_.empty()) continue;
+    if (!reader_.read_cmdline(pid, cmdline_)) continue;
+    if (cmdline_.empty() && !reader_.read_thread_cmdline(pid, cmdline_)) continue;
     ++checked;
     const match::Hit hit = matcher.match({.path = {}, .filename = {}, .argv = cmdline_});
     if (!hit.banned()) continue;
@@ -23,7 +24,7 @@ std::size_t ExecScan::run(const std::shared_ptr<const ExecRules>& rules) {
 bool ExecScan::tell(pid_t pid, const std::shared_ptr<const ExecRules>& rules, Told& told) {
   const auto stat = reader_.read_stat(pid);
   const auto uid = reader_.read_uid(pid);
-  if (!stat || !uid || stat->state == 'Z') return false;
+  if (!stat || !uid) return false;
   const std::size_t hash = std::hash<std::string_view>()(cmdline_);
   if (told.start_ticks == stat->start_ticks && told.cmdline_hash == hash &&
       told.generation == rules->generation()) {
@@ -50,11 +51,13 @@ bool ExecScan::tell(pid_t pid, const std::shared_ptr<const ExecRules>& rules, To
   finding.still_holds = [pid, rules] {
     std::string now;
     const proc::ProcReader reader;
-    return reader.read_cmdline(pid, now) &&
-           rules->judge({.text = {.path = {}, .filename = {}, .argv = now}, .path_trusted = false}).verdict ==
-               Judgement::Verdict::kBanned;
+    return ((reader.read_cmdline(pid, now) && !now.empty()) ||
+            reader.read_thread_cmdline(pid, now)) &&
+           rules->judge({.text = {.path = {}, .filename = {}, .argv = now}, .path_trusted = false})
+                   .verdict == Judgement::Verdict::kBanned;
   };
-  told = {.start_ticks = stat->start_ticks, .cmdline_hash = hash, .generation = rules->generation()};
+  told = {
+      .start_ticks = stat->start_ticks, .cmdline_hash = hash, .generation = rules->generation()};
   return sink_(finding);
 }
 

@@ -1,5 +1,5 @@
-// ExecScan: looks through /proc for banned command lines that no exec showed: what ran before the start, and what rewrote its
-// own arguments.
+// ExecScan: looks through /proc for banned command lines that no exec showed: what ran before the
+// start, and what rewrote its own arguments.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,12 @@ class ExecScan {
   using UnitOf = std::function<std::uint64_t(const std::string& proc_cgroup, uid_t uid)>;
 
   // `unit_of` names the limit's unit of a process.
-  ExecScan(FindingSink sink, UnitOf unit_of) : sink_(std::move(sink)), unit_of_(std::move(unit_of)) {}
+  ExecScan(FindingSink sink, UnitOf unit_of)
+      : sink_(std::move(sink)), unit_of_(std::move(unit_of)) {}
 
-  // One pass over all processes. A process is told to the sink once, and again when its command line, its identity or the rules
-  // have changed, or when the sink was not done with it. Returns how many processes were checked.
+  // One pass over all processes. A process is told to the sink once, and again when its command
+  // line, its identity or the rules have changed, or when the sink was not done with it. Returns
+  // how many processes were checked.
   std::size_t run(const std::shared_ptr<const ExecRules>& rules);
 
  private:

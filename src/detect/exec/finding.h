@@ -1,4 +1,5 @@
-// What execwhacker says about one process. Detectors say; the app hands it to enforcement, the log and the metrics.
+// What execwhacker says about one process. Detectors say; the app hands it to enforcement, the log
+// and the metrics.
 #pragma once
 
 #include <sys/types.h>
@@ -12,7 +13,8 @@
 
 namespace cryptnono::detect {
 
-// How the process was found; the values of the label and log field `source`, which the predecessor's users rely on.
+// How the process was found; the values of the label and log field `source`, which the
+// predecessor's users rely on.
 enum class Source : std::uint8_t {
   kExec,  // "execwhacker.bpf"
   kScan   // "psutil.process_iter"
@@ -32,15 +34,15 @@ struct Finding {
   pid_t pid = 0;
   std::uint64_t start_ticks = 0;
   std::uint64_t unit = 0;
-  std::uint64_t cgroup_id = 0;    // 0: not known
-  std::uint64_t exec_ns = 0;      // CLOCK_MONOTONIC at the exec; 0: not known
+  std::uint64_t cgroup_id = 0;  // 0: not known
+  std::uint64_t exec_ns = 0;    // CLOCK_MONOTONIC at the exec; 0: not known
   pid_t ppid = 0;
   uid_t uid = 0;
   std::string comm;
-  std::string filename;           // as given to execve; "" from a scan
-  std::string path;               // of the executable
-  std::string argv;               // NUL after each argument
-  std::uint64_t argv_bytes = 0;   // of the whole command line; more than argv.size() if that is cut
+  std::string filename;          // as given to execve; "" from a scan
+  std::string path;              // of the executable
+  std::string argv;              // NUL after each argument
+  std::uint64_t argv_bytes = 0;  // of the whole command line; more than argv.size() if that is cut
 
   std::shared_ptr<const ExecRules> rules;  // that judged; null if their generation is gone
   Judgement judgement;
@@ -48,8 +50,8 @@ struct Finding {
   std::function<bool()> still_holds;
 };
 
-// Called from the detector's threads, several at once. Returns false if a later scan should come back to this process (the limit
-// was used up, say).
+// Called from the detector's threads, several at once. Returns false if a later scan should come
+// back to this process (the limit was used up, say).
 using FindingSink = std::function<bool(const Finding&)>;
 
 }  // namespace cryptnono::detect

@@ -1,0 +1,47 @@
+# Each target installs the Debian packages that it lacks, builds, and does its job.
+BUILD := build/release
+BINARY := $(BUILD)/bin/cryptnono
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test run bench lint format asan fuzz clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+build: ## build the release binary, build/release/bin/cryptnono
+	@scripts/install_packages build test bench
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release
+
+demo: build ## show the main job in a sandbox cgroup of its own
+	@$(BINARY) demo
+
+test: build ## run every test that this machine can run
+	@scripts/run_tests $(CURDIR)/$(BUILD)
+	@scripts/check_leftovers
+
+run: build ## run the daemon in the foreground, in a cgroup made for it (SCOPE=host: the whole machine)
+	@scripts/run_daemon $(BINARY)
+
+bench: build ## measure, print a table, write build/bench.json
+	@bench/run $(BUILD)
+
+lint: ## formatting, clang-tidy, layers, shellcheck
+	@scripts/install_packages build test lint
+	@scripts/lint
+
+format: ## format the sources
+	@scripts/install_packages lint
+	@git ls-files 'src/*.h' 'src/*.cc' 'tests/*.cc' 'tests/*.c' 'bench/*.cc' 'bpf/*.h' 'bpf/*.c' | grep -v '^bpf/vmlinux/' | xargs clang-format -i
+
+asan: ## run the tests of user space with AddressSanitizer and UBSan
+	@scripts/install_packages build test
+	@cmake --preset asan >/dev/null
+	@cmake --build --preset asan
+	@scripts/run_tests $(CURDIR)/build/asan -L unit
+
+fuzz: asan ## run each fuzzer for FUZZ_SECONDS (20)
+	@scripts/fuzz build/asan $(or $(FUZZ_SECONDS),20)
+
+clean: ## remove what was built
+	@rm -rf build
