@@ -85,6 +85,28 @@ static __noinline __u64 current_unit(void)
 	return LIMIT_UNIT_USER | (__u32)bpf_get_current_uid_gid();
 }
 
+struct slot_search {
+	struct limit_ring *ring;
+	__u64 now;
+	__u64 window;
+	bool taken;
+};
+
+/* Callbacks, here and elsewhere: the verifier walks them once, and a written-out loop once for each round. */
+static int take_slot(__u32 slot, struct slot_search *search)
+{
+	__u64 before;
+
+	if (slot >= LIMIT_SLOTS || slot >= settings.limit_targets)
+		return 1;
+	before = search->ring->admitted_ns[slot];
+	if (before && search->now - before < search->window)
+		return 0;
+	/* Another CPU may have taken the slot in the meantime: then look on. */
+	search->taken = __sync_val_compare_and_swap(&search->ring->admitted_ns[slot], before, search->now) == before;
+	return search->taken;
+}
+
 /*
  * May `group` act on `unit` now? A unit that was admitted within the window is admitted again and uses nothing up, so
  * one attacker cannot exhaust the limit for the others; a new one needs a slot that is older than the window.
@@ -92,31 +114,20 @@ static __noinline __u64 current_unit(void)
 static __noinline bool limit_admits(__u32 group, __u64 unit)
 {
 	struct limit_key key = {.unit = unit, .group = group};
-	__u64 now = bpf_ktime_get_ns();
-	__u64 window = settings.limit_window_ns;
+	struct slot_search search = {.now = bpf_ktime_get_ns(), .window = settings.limit_window_ns};
 	__u64 *seen = bpf_map_lookup_elem(&limit_seen, &key);
-	struct limit_ring *ring;
-	__u32 slot;
 
-	if (seen && now - *seen < window) {
-		*seen = now;
+	if (seen && search.now - *seen < search.window) {
+		*seen = search.now;
 		return true;
 	}
-	ring = bpf_map_lookup_elem(&limit_rings, &group);
-	if (!ring)
+	search.ring = bpf_map_lookup_elem(&limit_rings, &group);
+	if (!search.ring)
 		return false;
-	for (slot = 0; slot < LIMIT_SLOTS && slot < settings.limit_targets; slot++) {
-		__u64 before = ring->admitted_ns[slot];
-
-		if (before && now - before < window)
-			continue;
-		/* Another CPU may have taken the slot in the meantime: then look on. */
-		if (__sync_val_compare_and_swap(&ring->admitted_ns[slot], before, now) != before)
-			continue;
-		bpf_map_update_elem(&limit_seen, &key, &now, BPF_ANY);
-		return true;
-	}
-	return false;
+	bpf_loop(LIMIT_SLOTS, take_slot, &search, 0);
+	if (search.taken)
+		bpf_map_update_elem(&limit_seen, &key, &search.now, BPF_ANY);
+	return search.taken;
 }
 
 struct admit_context {

@@ -60,17 +60,35 @@ static __always_inline bool below(const volatile struct scope_entry *entry)
 	return below_v1(entry);
 }
 
+struct scope_search {
+	const volatile struct scope_entry *entries;
+	__u32 count;
+	bool found;
+};
+
+static int scope_step(__u32 index, struct scope_search *search)
+{
+	if (index >= SCOPE_MAX || index >= search->count)
+		return 1;
+	search->found = below(&search->entries[index]);
+	return search->found;
+}
+
+static __noinline bool below_any(const volatile struct scope_entry *entries, __u32 count)
+{
+	struct scope_search search = {.entries = entries, .count = count};
+
+	bpf_loop(SCOPE_MAX, scope_step, &search, 0);
+	return search.found;
+}
+
 static __noinline bool current_in_scope(void)
 {
 	const volatile struct scope_set *set = &settings.scope[settings.active_scope & 1];
-	bool in = set->includes == 0;
-	__u32 i;
 
-	for (i = 0; i < SCOPE_MAX && i < set->includes && !in; i++)
-		in = below(&set->include[i]);
-	for (i = 0; i < SCOPE_MAX && i < set->excludes && in; i++)
-		in = !below(&set->exclude[i]);
-	return in;
+	if (set->includes && !below_any(set->include, set->includes))
+		return false;
+	return !set->excludes || !below_any(set->exclude, set->excludes);
 }
 
 #endif

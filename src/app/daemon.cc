@@ -167,7 +167,7 @@ Result<void> Daemon::start() {
     TRY(exec_->start());
     up_ = true;
   }
-  config_ = std::move(*config);
+  keep(std::move(*config));
   ++reloads_ok_;
   JsonLine line;
   line.add("action", "ready")
@@ -181,6 +181,12 @@ Result<void> Daemon::start() {
   return {};
 }
 
+// The rules' texts are in ExecRules.
+void Daemon::keep(config::Config config) {
+  config_ = std::move(config);
+  config_.execwhacker.groups = {};
+}
+
 void Daemon::reload() {
   const std::uint64_t begin = monotonic_ns();
   std::vector<std::string> errors;
@@ -189,7 +195,7 @@ void Daemon::reload() {
     config::Config config = TRY(load_configuration(errors, warnings));
     auto rules = TRY(detect::ExecRules::compile(config.execwhacker, generation_ + 1));
     TRY(apply(config, std::move(rules)));
-    config_ = std::move(config);
+    keep(std::move(config));
     return {};
   };
   const Result<void> result = attempt();

@@ -49,6 +49,7 @@ class Daemon {
   Result<config::Config> load_configuration(std::vector<std::string>& errors,
                                             std::vector<std::string>& warnings) const;
   Result<void> apply(const config::Config& config, std::shared_ptr<detect::ExecRules> rules);
+  void keep(config::Config config);
   void reload();
   void collect(metrics::Exposition& out) const;
   void log(std::string_view level, std::string_view event, std::string_view action = {});

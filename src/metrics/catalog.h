@@ -1,18 +1,21 @@
-// Every metric: the only source of names, types and help texts. docs/metrics.md is checked against
-// it.
+// Every metric: the only source of names, types, help texts and label values. docs/metrics.md is
+// made from it.
 //
 // No label ever holds a command line, a rule, an address, a pod or a user: the users' Prometheus
-// servers may be public.
+// servers may be public. Label values are therefore listed here, all but the version's. A counter
+// has all its series from the first scrape on, at 0, so that rate() sees the first increment.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace cryptnono::metrics {
 
 enum class Type : std::uint8_t { kCounter, kGauge, kHistogram };
 
+// In the order of the rows of kCatalog.
 enum class Metric : std::uint8_t {
   kChecked,
   kKilled,
@@ -38,51 +41,86 @@ enum class Metric : std::uint8_t {
   kCount
 };
 
+struct Label {
+  std::string_view name;
+  std::span<const std::string_view> values;  // empty: not known before the build
+};
+
 struct Description {
   std::string_view name;
   Type type;
-  std::string_view labels;  // names, comma-separated
+  std::span<const Label> labels;
   std::string_view help;
 };
 
+namespace values {
+// The values of `source` and `allowedby` are the predecessor's: users' dashboards select by them.
+inline constexpr std::array<std::string_view, 2> kSource{"execwhacker.bpf", "psutil.process_iter"};
+inline constexpr std::array<std::string_view, 3> kAllowedBy{"is-substring", "allowed-pattern",
+                                                            "no-match"};
+inline constexpr std::array<std::string_view, 1> kDetector{"execwhacker"};
+inline constexpr std::array<std::string_view, 4> kLossReason{
+    "events-ring-full", "decisions-ring-full", "recursion", "unreadable-arguments"};
+inline constexpr std::array<std::string_view, 3> kRuleKind{"banned", "allowed-pattern",
+                                                           "allowed-executable"};
+inline constexpr std::array<std::string_view, 2> kReloadResult{"success", "failure"};
+}  // namespace values
+
+namespace labels {
+inline constexpr std::span<const Label> kNone;
+inline constexpr std::array<Label, 1> kSource{{{"source", values::kSource}}};
+inline constexpr std::array<Label, 2> kAllowed{
+    {{"source", values::kSource}, {"allowedby", values::kAllowedBy}}};
+inline constexpr std::array<Label, 1> kDetector{{{"detector", values::kDetector}}};
+inline constexpr std::array<Label, 2> kLoss{
+    {{"detector", values::kDetector}, {"reason", values::kLossReason}}};
+inline constexpr std::array<Label, 2> kRules{
+    {{"detector", values::kDetector}, {"kind", values::kRuleKind}}};
+inline constexpr std::array<Label, 1> kReload{{{"result", values::kReloadResult}}};
+inline constexpr std::array<Label, 1> kVersion{{{"version", {}}}};
+}  // namespace labels
+
 inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount)> kCatalog{{
-    {"cryptnono_execwhacker_processes_checked_total", Type::kCounter, "source",
+    {"cryptnono_execwhacker_processes_checked_total", Type::kCounter, labels::kSource,
      "Processes whose command line was checked"},
-    {"cryptnono_execwhacker_processes_killed_total", Type::kCounter, "source", "Processes killed"},
-    {"cryptnono_execwhacker_processes_missed_total", Type::kCounter, "source",
+    {"cryptnono_execwhacker_processes_killed_total", Type::kCounter, labels::kSource,
+     "Processes killed"},
+    {"cryptnono_execwhacker_processes_missed_total", Type::kCounter, labels::kSource,
      "Processes that ended before they could be killed"},
-    {"cryptnono_execwhacker_processes_allowed_total", Type::kCounter, "source,allowedby",
+    {"cryptnono_execwhacker_processes_allowed_total", Type::kCounter, labels::kAllowed,
      "Processes let live, by reason"},
-    {"cryptnono_execwhacker_unexpected_errors_total", Type::kCounter, "",
+    {"cryptnono_execwhacker_unexpected_errors_total", Type::kCounter, labels::kNone,
      "Kills that the kernel refused, and other errors"},
-    {"cryptnono_execwhacker_log_and_kill_execution_seconds", Type::kHistogram, "",
+    {"cryptnono_execwhacker_log_and_kill_execution_seconds", Type::kHistogram, labels::kNone,
      "Time from the verdict of user space to its signal"},
-    {"cryptnono_execwhacker_kill_if_needed_execution_seconds", Type::kHistogram, "",
+    {"cryptnono_execwhacker_kill_if_needed_execution_seconds", Type::kHistogram, labels::kNone,
      "Time from exec to the verdict, where user space decides"},
-    {"cryptnono_detector_up", Type::kGauge, "detector", "1 if the detector's hook is attached"},
-    {"cryptnono_processes_reported_total", Type::kCounter, "detector",
+    {"cryptnono_detector_up", Type::kGauge, labels::kDetector,
+     "1 if the detector's hook is attached"},
+    {"cryptnono_processes_reported_total", Type::kCounter, labels::kDetector,
      "Processes that would have been killed but for the mode"},
-    {"cryptnono_processes_refused_total", Type::kCounter, "detector",
+    {"cryptnono_processes_refused_total", Type::kCounter, labels::kDetector,
      "Processes not touched because they are protected or out of scope"},
-    {"cryptnono_limit_suppressed_total", Type::kCounter, "detector",
+    {"cryptnono_limit_suppressed_total", Type::kCounter, labels::kDetector,
      "Processes not killed because of the blast-radius limit"},
-    {"cryptnono_events_lost_total", Type::kCounter, "detector,reason",
+    {"cryptnono_events_lost_total", Type::kCounter, labels::kLoss,
      "Events of the kernel side that were lost"},
-    {"cryptnono_rules_loaded", Type::kGauge, "detector,kind", "Rules in force"},
-    {"cryptnono_config_last_reload_successful", Type::kGauge, "",
+    {"cryptnono_rules_loaded", Type::kGauge, labels::kRules, "Rules in force"},
+    {"cryptnono_config_last_reload_successful", Type::kGauge, labels::kNone,
      "1 if the last attempt to load the configuration succeeded"},
-    {"cryptnono_config_last_reload_success_timestamp_seconds", Type::kGauge, "",
+    {"cryptnono_config_last_reload_success_timestamp_seconds", Type::kGauge, labels::kNone,
      "When the configuration in force was loaded"},
-    {"cryptnono_config_reloads_total", Type::kCounter, "result",
+    {"cryptnono_config_reloads_total", Type::kCounter, labels::kReload,
      "Attempts to load the configuration"},
-    {"cryptnono_config_generation", Type::kGauge, "", "Generation of the rules in force"},
-    {"cryptnono_scan_duration_seconds", Type::kGauge, "detector",
+    {"cryptnono_config_generation", Type::kGauge, labels::kNone,
+     "Generation of the rules in force"},
+    {"cryptnono_scan_duration_seconds", Type::kGauge, labels::kDetector,
      "Duration of the last scan of all processes"},
-    {"cryptnono_exec_decision_seconds", Type::kHistogram, "",
+    {"cryptnono_exec_decision_seconds", Type::kHistogram, labels::kNone,
      "Time from exec to the signal or to sparing, where user space decides"},
-    {"cryptnono_log_lines_dropped_total", Type::kCounter, "",
+    {"cryptnono_log_lines_dropped_total", Type::kCounter, labels::kNone,
      "Log lines dropped because nobody read them"},
-    {"cryptnono_build_info", Type::kGauge, "version", "1; the version is in the label"},
+    {"cryptnono_build_info", Type::kGauge, labels::kVersion, "1; the version is in the label"},
 }};
 
 constexpr const Description& describe(Metric metric) {

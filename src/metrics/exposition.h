@@ -9,7 +9,6 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "metrics/catalog.h"
 
@@ -32,20 +31,23 @@ class Histogram {
   std::atomic<double> sum_ = 0;
 };
 
-// One scrape; one thread.
+// One scrape; one thread. A series is added at most once.
 class Exposition {
  public:
-  // `values` are the label values, in the order of the catalogue's label names.
+  // `values` are the label values, in the order of the catalogue's labels and among those that it
+  // lists.
   void add(Metric metric, std::initializer_list<std::string_view> values, double value);
   void add(Metric metric, std::initializer_list<std::string_view> values, std::uint64_t value) {
     add(metric, values, static_cast<double>(value));
   }
   void add(Metric metric, const Histogram& histogram);
 
-  [[nodiscard]] std::vector<prometheus::MetricFamily> take();
+  // All that was added, in the order of the catalogue and in Prometheus' text format. Counters that
+  // were not added stand at 0; gauges and histograms that were not added are left out, for nobody
+  // knows their value.
+  [[nodiscard]] std::string text() const;
 
  private:
-  prometheus::MetricFamily& family(Metric metric);
   std::array<prometheus::MetricFamily, kCatalog.size()> families_;
 };
 

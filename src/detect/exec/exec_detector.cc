@@ -1,5 +1,6 @@
 #include "detect/exec/exec_detector.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
@@ -22,6 +23,7 @@ namespace {
 // Records of a replaced generation are read within milliseconds; this many reloads may happen in
 // that time.
 constexpr std::size_t kGenerationsKept = 8;
+constexpr int kPollMs = 10'000;
 
 // Waits for `ring_fd`; false when `stop_fd` is readable and the ring has been given its last
 // chance.
@@ -30,8 +32,8 @@ bool wait_for_records(int ring_fd, int stop_fd) {
       pollfd{.fd = ring_fd, .events = POLLIN, .revents = 0},
       pollfd{.fd = stop_fd, .events = POLLIN, .revents = 0},
   };
-  // The time-out is for records that were put in without a wake-up while nobody waited.
-  poll(waited.data(), waited.size(), 1000);
+  // The time-out only makes up for a wake-up that the kernel could not deliver.
+  poll(waited.data(), waited.size(), kPollMs);
   return (waited[1].revents & POLLIN) == 0;
 }
 
@@ -114,7 +116,7 @@ void ExecDetector::scan_forever() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     scan_requested_ = false;
-    const std::shared_ptr<const ExecRules> rules = generations_.back();
+    std::shared_ptr<const ExecRules> rules = generations_.back();
     lock.unlock();
     const std::uint64_t begin = monotonic_ns();
     refresh_units();
@@ -122,6 +124,7 @@ void ExecDetector::scan_forever() {
     ++scans_;
     last_scan_s_ = static_cast<double>(monotonic_ns() - begin) / 1e9;
     lock.lock();
+    forget_generations(rules);
     const auto awake = [this] { return stopping_ || scan_requested_; };
     if (scan_interval_s_ > 0) {
       scan_wake_.wait_for(lock, std::chrono::duration<double>(scan_interval_s_), awake);
@@ -129,6 +132,14 @@ void ExecDetector::scan_forever() {
       scan_wake_.wait(lock, awake);
     }
   }
+}
+
+// Records of generations older than the one that this scan used are long read: they are read as they come.
+void ExecDetector::forget_generations(std::shared_ptr<const ExecRules>& used) {
+  const auto found = std::find(generations_.begin(), generations_.end(), used);
+  generations_.erase(generations_.begin(), found);
+  used.reset();
+  malloc_trim(0);
 }
 
 void ExecDetector::request_scan() {

@@ -66,6 +66,7 @@ class ExecDetector {
   void read_events();
   void scan_forever();
   void refresh_units();
+  void forget_generations(std::shared_ptr<const ExecRules>& used);
   void on_event(std::span<const std::byte> record);
   void on_decision(std::span<const std::byte> record);
   [[nodiscard]] std::shared_ptr<const ExecRules> rules_of(std::uint32_t generation) const;
@@ -82,8 +83,8 @@ class ExecDetector {
   mutable std::mutex mutex_;
   std::condition_variable scan_wake_;
   // All below guarded by mutex_.
-  std::vector<std::shared_ptr<const ExecRules>>
-      generations_;  // the newest last; a few older ones, for records still queued
+  // The newest last; older ones for records that are still queued, until the next scan or kGenerationsKept.
+  std::vector<std::shared_ptr<const ExecRules>> generations_;
   container::CgroupTree cgroups_;
   double scan_interval_s_ = 10;
   bool scan_requested_ = false;

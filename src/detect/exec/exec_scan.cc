@@ -10,7 +10,7 @@ std::size_t ExecScan::run(const std::shared_ptr<const ExecRules>& rules) {
   const match::Matcher matcher(rules->tables());
   for (const pid_t pid : reader_.pids()) {
     if (!reader_.read_cmdline(pid, cmdline_)) continue;
-    if (cmdline_.empty() && !reader_.read_thread_cmdline(pid, cmdline_)) continue;
+    if (cmdline_.empty() && !read_without_main_thread(pid)) continue;
     ++checked;
     const match::Hit hit = matcher.match({.path = {}, .filename = {}, .argv = cmdline_});
     if (!hit.banned()) continue;
@@ -19,6 +19,19 @@ std::size_t ExecScan::run(const std::shared_ptr<const ExecRules>& rules) {
   }
   told_ = std::move(still);
   return checked;
+}
+
+// An empty command line is that of a kernel thread, of a zombie, or of a process whose main thread has ended while others run
+// on. Kernel threads are many and stay what they are, so they are remembered; a pid that is reused shows its own command line.
+bool ExecScan::read_without_main_thread(pid_t pid) {
+  constexpr std::uint32_t kKernelThread = 0x00200000;  // PF_KTHREAD, include/linux/sched.h
+  if (kernel_threads_.contains(pid)) return false;
+  const auto stat = reader_.read_stat(pid);
+  if (stat && (stat->flags & kKernelThread) != 0) {
+    kernel_threads_.insert(pid);
+    return false;
+  }
+  return reader_.read_thread_cmdline(pid, cmdline_);
 }
 
 bool ExecScan::tell(pid_t pid, const std::shared_ptr<const ExecRules>& rules, Told& told) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "detect/exec/finding.h"
 #include "proc/proc_reader.h"
@@ -33,6 +34,7 @@ class ExecScan {
     std::size_t cmdline_hash = 0;
     std::uint32_t generation = 0;
   };
+  bool read_without_main_thread(pid_t pid);
   bool tell(pid_t pid, const std::shared_ptr<const ExecRules>& rules, Told& told);
 
   FindingSink sink_;
@@ -40,6 +42,7 @@ class ExecScan {
   proc::ProcReader reader_;
   std::string cmdline_;  // reused
   std::unordered_map<pid_t, Told> told_;
+  std::unordered_set<pid_t> kernel_threads_;
 };
 
 }  // namespace cryptnono::detect
