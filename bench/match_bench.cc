@@ -1,5 +1,6 @@
-// match_bench RULES LINES: throughput of the matchers on the command lines of a file, whole-word rules, one a line.
-// Prints one JSON object: MB/s (1e6 bytes) of ours and of Hyperscan, and the time to build each.
+// match_bench RULES LINES: throughput of the matchers on the command lines of a file, whole-word
+// rules, one a line. Prints one JSON object: MB/s (1e6 bytes) of ours and of Hyperscan, and the
+// time to build each.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -20,7 +21,9 @@ using Clock = std::chrono::steady_clock;
 using cryptnono::match::Entry;
 using cryptnono::match::Kind;
 
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 std::vector<std::string> read_lines(const char* path) {
   std::ifstream in(path);
@@ -32,9 +35,11 @@ std::vector<std::string> read_lines(const char* path) {
 // MB/s, the median of seven passes of at least 0.2 s each.
 template <typename Match>
 double throughput(const std::vector<std::string>& lines, Match match) {
-  const double megabytes = std::accumulate(lines.begin(), lines.end(), 0.0, [](double sum, const std::string& line) {
-                             return sum + static_cast<double>(line.size());
-                           }) / 1e6;
+  const double megabytes = std::accumulate(lines.begin(), lines.end(), 0.0,
+                                           [](double sum, const std::string& line) {
+                                             return sum + static_cast<double>(line.size());
+                                           }) /
+                           1e6;
   std::vector<double> rates;
   for (int i = 0; i < 7; ++i) {
     const auto begin = Clock::now();
@@ -71,7 +76,8 @@ void bench_hyperscan(const std::vector<std::string>& rules, const std::vector<st
   hs_compile_error_t* error = nullptr;
   // Literals anywhere: less work than whole words, so the comparison favours it.
   if (hs_compile_lit_multi(expressions.data(), flags.data(), ids.data(), lengths.data(),
-                           static_cast<unsigned>(rules.size()), HS_MODE_BLOCK, nullptr, &database, &error) != HS_SUCCESS) {
+                           static_cast<unsigned>(rules.size()), HS_MODE_BLOCK, nullptr, &database,
+                           &error) != HS_SUCCESS) {
     std::fprintf(stderr, "hyperscan: %s\n", error->message);
     return;
   }
@@ -94,7 +100,10 @@ int main(int argc, char** argv) {
   const std::vector<std::string> lines = read_lines(argv[2]);
   std::vector<Entry> entries;
   for (const std::string& rule : rules) {
-    entries.push_back({.text = rule, .kind = Kind::kWord, .group = 0, .rule = static_cast<std::uint32_t>(entries.size())});
+    entries.push_back({.text = rule,
+                       .kind = Kind::kWord,
+                       .group = 0,
+                       .rule = static_cast<std::uint32_t>(entries.size())});
   }
   const auto begin = Clock::now();
   const auto tables = cryptnono::match::build_tables(entries, {});
@@ -102,7 +111,8 @@ int main(int argc, char** argv) {
   const double build_ms = seconds_since(begin) * 1e3;
   const cryptnono::match::Matcher matcher(tables->bytes());
   std::size_t hits = 0;
-  const double rate = throughput(lines, [&](const std::string& line) { hits += matcher.match_text(line).banned() ? 1 : 0; });
+  const double rate = throughput(
+      lines, [&](const std::string& line) { hits += matcher.match_text(line).banned() ? 1 : 0; });
   std::printf("{\"ours_mb_s\": %.1f, \"ours_build_ms\": %.1f, \"tables_mib\": %.2f", rate, build_ms,
               static_cast<double>(tables->bytes().size()) / (1 << 20));
 #ifdef HAVE_HYPERSCAN

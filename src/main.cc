@@ -25,7 +25,8 @@ int run_daemon(cryptnono::app::RunOptions options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Large blocks, which rules are, go back to the system when they are freed; glibc would raise this bound by itself.
+  // Large blocks, which rules are, go back to the system when they are freed; glibc would raise
+  // this bound by itself.
   mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   cryptnono::kernel::set_libbpf_sink(nullptr);
   CLI::App cli{"Finds cryptominers on this machine and stops them"};

@@ -4,7 +4,7 @@ static const char word[] = "cryptnono.banned.string1";
 
 void _start(void)
 {
-	const char *arguments[] = { path, word, 0 }, *environment[] = { 0 };
+	const char *arguments[] = {path, word, 0}, *environment[] = {0};
 	int result;
 
 	__asm__ volatile("int $0x80" : "=a"(result) : "a"(11), "b"(path), "c"(arguments), "d"(environment) : "memory");

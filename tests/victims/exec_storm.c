@@ -5,8 +5,9 @@
  *
  * Joins the cgroup first, if one is given. Descriptor 3 of PROGRAM is a pipe: a byte in it means that PROGRAM ran (see
  * first_act.c). -m executes a memfd copy of PROGRAM by execveat. A "%d" in an argument becomes the run's number.
- * -x drops the first byte of every argument, so that this program's own command line is innocent where PROGRAM's is not.
- * Prints one line of JSON: spawned, killed (SIGKILL), exited (status 0), other, acts (bytes), seconds, us_p50, us_p99.
+ * -x drops the first byte of every argument, so that this program's own command line is innocent where PROGRAM's is
+ * not. Prints one line of JSON: spawned, killed (SIGKILL), exited (status 0), other, acts (bytes), seconds, us_p50,
+ * us_p99.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -57,7 +58,7 @@ static int copy_to_memfd(const char *path)
 
 static void worker(struct result *result, float *times, long first, long runs, char **argv)
 {
-	char numbered[8][256], *arguments[256], *environment[] = { NULL };
+	char numbered[8][256], *arguments[256], *environment[] = {NULL};
 	int ends[2], i, slots = 0, status;
 	long run, n;
 	char bytes[4096];
@@ -114,7 +115,7 @@ int main(int argc, char **argv)
 {
 	long runs = 1, workers = 1, i;
 	const char *procs = NULL;
-	struct result *results, sum = { 0 };
+	struct result *results, sum = {0};
 	float *times;
 	double begin;
 	int option, copy = 0, strip = 0;
@@ -141,7 +142,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind >= argc || runs < 1 || workers < 1 || workers > 64) {
-		fprintf(stderr, "usage: exec_storm [-n RUNS] [-w WORKERS] [-c CGROUP.PROCS] [-m] [-x] PROGRAM [ARGV...]\n");
+		fprintf(stderr,
+			"usage: exec_storm [-n RUNS] [-w WORKERS] [-c CGROUP.PROCS] [-m] [-x] PROGRAM [ARGV...]\n");
 		return 2;
 	}
 	for (i = optind + 1; strip && i < argc; i++)
@@ -156,7 +158,8 @@ int main(int argc, char **argv)
 		close(fd);
 	}
 	results = mmap(NULL, sizeof(*results) * workers, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	times = mmap(NULL, sizeof(*times) * (runs + workers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	times = mmap(NULL, sizeof(*times) * (runs + workers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
 	begin = now_us();
 	for (i = 0; i < workers; i++) {
 		long first = runs * i / workers, count = runs * (i + 1) / workers - first;

@@ -1,28 +1,28 @@
 /*
- * A victim whose first instructions are visible: without a libc and without a loader, it writes one byte to descriptor 3 and
- * exits with status 0. If that byte arrives, the program has run.
+ * A victim whose first instructions are visible: without a libc and without a loader, it writes one byte to descriptor
+ * 3 and exits with status 0. If that byte arrives, the program has run.
  */
 #if defined(__x86_64__)
 __asm__(".globl _start\n"
 	"_start:\n"
-	"	mov $1, %eax\n"	      /* write */
+	"	mov $1, %eax\n" /* write */
 	"	mov $3, %edi\n"
 	"	lea byte(%rip), %rsi\n"
 	"	mov $1, %edx\n"
 	"	syscall\n"
-	"	mov $60, %eax\n"      /* exit */
+	"	mov $60, %eax\n" /* exit */
 	"	xor %edi, %edi\n"
 	"	syscall\n"
 	"byte:	.ascii \"x\"\n");
 #elif defined(__i386__)
 __asm__(".globl _start\n"
 	"_start:\n"
-	"	mov $4, %eax\n"	      /* write */
+	"	mov $4, %eax\n" /* write */
 	"	mov $3, %ebx\n"
 	"	mov $byte, %ecx\n"
 	"	mov $1, %edx\n"
 	"	int $0x80\n"
-	"	mov $1, %eax\n"	      /* exit */
+	"	mov $1, %eax\n" /* exit */
 	"	xor %ebx, %ebx\n"
 	"	int $0x80\n"
 	"byte:	.ascii \"x\"\n");

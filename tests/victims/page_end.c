@@ -1,6 +1,6 @@
 /*
- * page_end PROGRAM xWORD: executes PROGRAM with WORD lying at the very end of a mapping, the next page unmapped. The x keeps
- * this program's own command line from being the one that is found.
+ * page_end PROGRAM xWORD: executes PROGRAM with WORD lying at the very end of a mapping, the next page unmapped. The x
+ * keeps this program's own command line from being the one that is found.
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -9,7 +9,7 @@
 int main(int argc, char **argv)
 {
 	long page = sysconf(_SC_PAGESIZE);
-	char *pages, *word, *arguments[3], *environment[] = { NULL };
+	char *pages, *word, *arguments[3], *environment[] = {NULL};
 
 	if (argc < 3)
 		return 2;

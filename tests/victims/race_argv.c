@@ -1,6 +1,6 @@
 /*
- * race_argv CGROUP.PROCS TELL_ARGV xWORD RUNS: executes TELL_ARGV with an argument whose first byte, and whose pointer, another
- * thread flips between WORD and an innocent one all the time. Prints: killed, lived, and lived with WORD.
+ * race_argv CGROUP.PROCS TELL_ARGV xWORD RUNS: executes TELL_ARGV with an argument whose first byte, and whose pointer,
+ * another thread flips between WORD and an innocent one all the time. Prints: killed, lived, and lived with WORD.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -31,7 +31,7 @@ static void *flip(void *unused)
 int main(int argc, char **argv)
 {
 	int killed = 0, lived = 0, banned_lived = 0, status, i, fd;
-	char *environment[] = { NULL };
+	char *environment[] = {NULL};
 	pthread_t thread;
 
 	if (argc < 5 || (fd = open(argv[1], O_WRONLY | O_CLOEXEC)) < 0 || write(fd, "0", 1) != 1)

@@ -1,7 +1,8 @@
 /*
- * rewrite_argv ROOM WORD_ HOW: after half a second shows WORD1 as its command line: by writing to its argument memory (HOW m),
- * or by moving the bounds of it to other memory (HOW p: PR_SET_MM_ARG_START and _END, which need CAP_SYS_RESOURCE). ROOM is as
- * long as WORD1 at least; WORD_ ends in "_" where WORD1 ends in "1", so that the real command line is innocent.
+ * rewrite_argv ROOM WORD_ HOW: after half a second shows WORD1 as its command line: by writing to its argument memory
+ * (HOW m), or by moving the bounds of it to other memory (HOW p: PR_SET_MM_ARG_START and _END, which need
+ * CAP_SYS_RESOURCE). ROOM is as long as WORD1 at least; WORD_ ends in "_" where WORD1 ends in "1", so that the real
+ * command line is innocent.
  */
 #include <linux/prctl.h>
 #include <stdio.h>

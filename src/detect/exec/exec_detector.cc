@@ -134,7 +134,8 @@ void ExecDetector::scan_forever() {
   }
 }
 
-// Records of generations older than the one that this scan used are long read: they are read as they come.
+// Records of generations older than the one that this scan used are long read: they are read as
+// they come.
 void ExecDetector::forget_generations(std::shared_ptr<const ExecRules>& used) {
   const auto found = std::find(generations_.begin(), generations_.end(), used);
   generations_.erase(generations_.begin(), found);

@@ -83,7 +83,8 @@ class ExecDetector {
   mutable std::mutex mutex_;
   std::condition_variable scan_wake_;
   // All below guarded by mutex_.
-  // The newest last; older ones for records that are still queued, until the next scan or kGenerationsKept.
+  // The newest last; older ones for records that are still queued, until the next scan or
+  // kGenerationsKept.
   std::vector<std::shared_ptr<const ExecRules>> generations_;
   container::CgroupTree cgroups_;
   double scan_interval_s_ = 10;

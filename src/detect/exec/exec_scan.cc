@@ -21,8 +21,9 @@ std::size_t ExecScan::run(const std::shared_ptr<const ExecRules>& rules) {
   return checked;
 }
 
-// An empty command line is that of a kernel thread, of a zombie, or of a process whose main thread has ended while others run
-// on. Kernel threads are many and stay what they are, so they are remembered; a pid that is reused shows its own command line.
+// An empty command line is that of a kernel thread, of a zombie, or of a process whose main thread
+// has ended while others run on. Kernel threads are many and stay what they are, so they are
+// remembered; a pid that is reused shows its own command line.
 bool ExecScan::read_without_main_thread(pid_t pid) {
   constexpr std::uint32_t kKernelThread = 0x00200000;  // PF_KTHREAD, include/linux/sched.h
   if (kernel_threads_.contains(pid)) return false;
