@@ -1,4 +1,5 @@
 #include <malloc.h>
+#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
@@ -15,7 +16,17 @@ namespace {
 
 using cryptnono::ExitCode;
 
+// Scans keep a descriptor for each process (detect/exec/exec_scan.h).
+void raise_open_files() {
+  constexpr rlim_t kWanted = 8192;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kWanted) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kWanted);
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int run_daemon(cryptnono::app::RunOptions options) {
+  raise_open_files();
   const cryptnono::Result<void> result = cryptnono::app::Daemon(std::move(options)).run();
   if (result) return static_cast<int>(ExitCode::kOk);
   std::cerr << result.error().message << '\n';
@@ -27,7 +38,7 @@ int run_daemon(cryptnono::app::RunOptions options) {
 int main(int argc, char** argv) {
   // Large blocks, which rules are, go back to the system when they are freed; glibc would raise
   // this bound by itself.
-  mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+  mallopt(M_MMAP_THRESHOLD, 128 * 1024);  // NOLINT(concurrency-mt-unsafe): no other thread yet
   cryptnono::kernel::set_libbpf_sink(nullptr);
   CLI::App cli{"Finds cryptominers on this machine and stops them"};
   cli.set_version_flag("--version", CRYPTNONO_VERSION);

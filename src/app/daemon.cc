@@ -102,7 +102,8 @@ Result<config::Config> Daemon::load_configuration(std::vector<std::string>& erro
   return config;
 }
 
-Result<void> Daemon::apply(const config::Config& config, std::shared_ptr<detect::ExecRules> rules) {
+Result<void> Daemon::apply(const config::Config& config,
+                           const std::shared_ptr<detect::ExecRules>& rules) {
   const container::Scope scope = TRY(container::Scope::resolve(config.scope));
   const bool kill = !config.dry_run && config.execwhacker.action == config::Action::kKill;
   const detect::ExecSettings settings{
@@ -158,7 +159,7 @@ Result<void> Daemon::start() {
   exec_ = std::make_unique<detect::ExecDetector>(
       std::move(loaded),
       [this](const detect::Finding& finding) { return audit_->handle(finding); });
-  TRY(apply(*config, std::move(rules)));
+  TRY(apply(*config, rules));
   if (!config->metrics.listen.empty()) {
     server_ = TRY(metrics::Server::start(config->metrics.listen,
                                          [this](metrics::Exposition& out) { collect(out); }));
@@ -171,8 +172,8 @@ Result<void> Daemon::start() {
   ++reloads_ok_;
   JsonLine line;
   line.add("action", "ready")
-      .add("banned_strings", static_cast<std::uint64_t>(rules_))
-      .add("allowed_patterns", static_cast<std::uint64_t>(patterns_))
+      .add("banned_strings", rules_.load())
+      .add("allowed_patterns", patterns_.load())
       .add("scope_cgroups", static_cast<std::uint64_t>(config_.scope.cgroups.size()))
       .add("dry_run", config_.dry_run)
       .add("startup_ms", static_cast<double>(monotonic_ns() - begin) / 1e6);
@@ -194,7 +195,7 @@ void Daemon::reload() {
   const auto attempt = [&]() -> Result<void> {
     config::Config config = TRY(load_configuration(errors, warnings));
     auto rules = TRY(detect::ExecRules::compile(config.execwhacker, generation_ + 1));
-    TRY(apply(config, std::move(rules)));
+    TRY(apply(config, rules));
     keep(std::move(config));
     return {};
   };
@@ -205,8 +206,8 @@ void Daemon::reload() {
   if (result) {
     ++reloads_ok_;
     line.add("action", "reloaded")
-        .add("banned_strings", static_cast<std::uint64_t>(rules_))
-        .add("generation", generation_)
+        .add("banned_strings", rules_.load())
+        .add("generation", generation_.load())
         .add("reload_ms", static_cast<double>(monotonic_ns() - begin) / 1e6);
     log_.write(line.finish("Configuration reloaded", "info"));
   } else {
@@ -248,7 +249,7 @@ Result<void> Daemon::loop() {
 Result<void> Daemon::run() {
   if (!signals_) return fail_errno("signalfd", errno);
   TRY(start());
-  const Result<void> result = loop();
+  Result<void> result = loop();
   server_.reset();
   exec_->stop();
   log("info", "Stopped", "stopped");

@@ -48,7 +48,7 @@ class Daemon {
   Result<void> loop();
   Result<config::Config> load_configuration(std::vector<std::string>& errors,
                                             std::vector<std::string>& warnings) const;
-  Result<void> apply(const config::Config& config, std::shared_ptr<detect::ExecRules> rules);
+  Result<void> apply(const config::Config& config, const std::shared_ptr<detect::ExecRules>& rules);
   void keep(config::Config config);
   void reload();
   void collect(metrics::Exposition& out) const;
@@ -59,8 +59,8 @@ class Daemon {
   LineWriter log_;
   std::optional<config::FileWatcher> watcher_;
   config::Config config_;  // in force
-  std::uint32_t generation_ = 0;
-  std::size_t rules_ = 0, patterns_ = 0, executables_ = 0;
+  std::atomic<std::uint32_t> generation_ = 0;
+  std::atomic<std::uint64_t> rules_ = 0, patterns_ = 0, executables_ = 0;
   std::atomic<bool> reload_ok_ = true;
   std::atomic<std::uint64_t> reloads_ok_ = 0, reloads_failed_ = 0;
   std::atomic<std::int64_t> loaded_at_ = 0;  // Unix time

@@ -1,6 +1,7 @@
 // ExecAudit: what happens to a finding of execwhacker: enforcement, log, counters.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -45,7 +46,7 @@ class ExecAudit {
   struct PerSource {
     std::atomic<std::uint64_t> killed = 0, missed = 0, spared = 0;
   };
-  PerSource counts_[2];  // by detect::Source
+  std::array<PerSource, 2> counts_;  // by detect::Source
   std::atomic<std::uint64_t> reported_ = 0, limited_ = 0, refused_ = 0, errors_ = 0;
   metrics::Histogram act_seconds_, verdict_seconds_, decision_seconds_;
 };

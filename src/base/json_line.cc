@@ -12,44 +12,44 @@ std::string json_string(std::string_view value) {
   return nlohmann::json(value).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 
-void JsonLine::key(std::string_view key) {
+void JsonLine::begin_field(std::string_view key) {
   text_ += text_.empty() ? "{" : ", ";
   text_ += json_string(key);
   text_ += ": ";
 }
 
-JsonLine& JsonLine::add(std::string_view name, std::string_view value) {
-  key(name);
+JsonLine& JsonLine::add(std::string_view key, std::string_view value) {
+  begin_field(key);
   text_ += json_string(value);
   return *this;
 }
 
-JsonLine& JsonLine::add(std::string_view name, bool value) {
-  key(name);
+JsonLine& JsonLine::add(std::string_view key, bool value) {
+  begin_field(key);
   text_ += value ? "true" : "false";
   return *this;
 }
 
-JsonLine& JsonLine::add(std::string_view name, std::int64_t value) {
-  key(name);
+JsonLine& JsonLine::add(std::string_view key, std::int64_t value) {
+  begin_field(key);
   text_ += std::to_string(value);
   return *this;
 }
 
-JsonLine& JsonLine::add(std::string_view name, std::uint64_t value) {
-  key(name);
+JsonLine& JsonLine::add(std::string_view key, std::uint64_t value) {
+  begin_field(key);
   text_ += std::to_string(value);
   return *this;
 }
 
-JsonLine& JsonLine::add(std::string_view name, double value) {
-  key(name);
+JsonLine& JsonLine::add(std::string_view key, double value) {
+  begin_field(key);
   text_ += nlohmann::json(value).dump();
   return *this;
 }
 
-JsonLine& JsonLine::add(std::string_view name, const std::vector<std::string>& values) {
-  key(name);
+JsonLine& JsonLine::add(std::string_view key, const std::vector<std::string>& values) {
+  begin_field(key);
   text_ += '[';
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (i > 0) text_ += ", ";

@@ -39,7 +39,7 @@ class JsonLine {
   std::string finish(std::string_view event, std::string_view level);
 
  private:
-  void key(std::string_view key);
+  void begin_field(std::string_view key);
   std::string text_;
 };
 

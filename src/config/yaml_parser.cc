@@ -62,7 +62,7 @@ class Parser {
       ++start;
     }
     const std::string_view rest = text_.substr(start);
-    const std::size_t first = rest.find_first_not_of(" ");
+    const std::size_t first = rest.find_first_not_of(' ');
     return first != std::string_view::npos && rest[first] == '\t';
   }
 

@@ -115,7 +115,8 @@ Result<Scope> Scope::resolve(const config::Scope& config) {
   return self;
 }
 
-std::string_view cgroup_path(std::string_view text, std::string_view controllers) {
+std::string_view cgroup_path(std::string_view proc_cgroup, std::string_view controllers) {
+  std::string_view text = proc_cgroup;
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));

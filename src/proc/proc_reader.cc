@@ -56,13 +56,14 @@ std::vector<pid_t> ProcReader::numbers_in(const char* path) const {
   return out;
 }
 
-bool ProcReader::read_file(pid_t pid, const char* name, std::string& out) const {
-  const Fd file(openat(directory_.get(), path_of(pid, name).data(), O_RDONLY | O_CLOEXEC));
-  if (!file) return false;
+namespace {
+
+// All of `fd`, from the beginning, into `out`.
+bool read_whole(int fd, std::string& out) {
   std::size_t used = 0;
   if (out.size() < kFirstRead) out.resize(kFirstRead);
   for (;;) {
-    const ssize_t n = read(file.get(), out.data() + used, out.size() - used);
+    const ssize_t n = pread(fd, out.data() + used, out.size() - used, static_cast<off_t>(used));
     if (n < 0) return false;
     used += static_cast<std::size_t>(n);
     // A short read is the end: the kernel fills what it is given.
@@ -72,6 +73,19 @@ bool ProcReader::read_file(pid_t pid, const char* name, std::string& out) const 
   out.resize(used);
   return true;
 }
+
+}  // namespace
+
+bool ProcReader::read_file(pid_t pid, const char* name, std::string& out) const {
+  const Fd file(openat(directory_.get(), path_of(pid, name).data(), O_RDONLY | O_CLOEXEC));
+  return file && read_whole(file.get(), out);
+}
+
+Fd ProcReader::open_cmdline(pid_t pid) const {
+  return Fd(openat(directory_.get(), path_of(pid, "cmdline").data(), O_RDONLY | O_CLOEXEC));
+}
+
+bool ProcReader::read_cmdline_again(int fd, std::string& out) { return read_whole(fd, out); }
 
 bool ProcReader::read_cmdline(pid_t pid, std::string& out) const {
   return read_file(pid, "cmdline", out);

@@ -26,6 +26,10 @@ class ProcReader {
   // The argument area, whole, into `out`, whose memory is reused. False if the process is gone.
   // Empty for kernel threads and zombies.
   bool read_cmdline(pid_t pid, std::string& out) const;
+  // The same in two steps, for who reads it again and again: the descriptor saves the look-up, and
+  // reads as long as the process it was opened for is there, never another one.
+  [[nodiscard]] Fd open_cmdline(pid_t pid) const;
+  static bool read_cmdline_again(int fd, std::string& out);
   // The same of a thread of `pid` that is alive. A process whose main thread has ended shows an
   // empty command line while its other threads run on.
   bool read_thread_cmdline(pid_t pid, std::string& out) const;

@@ -30,7 +30,11 @@ std::string longest_surviving_run(const std::string& atom) {
   std::string best;
   std::string run;
   for (const char c : atom) {
-    run = survives_quoting(c) ? run + c : std::string();
+    if (survives_quoting(c)) {
+      run += c;
+    } else {
+      run.clear();
+    }
     if (run.size() > best.size()) best = run;
   }
   return best;

@@ -4,12 +4,18 @@
 
 namespace cryptnono::detect {
 
+namespace {
+// Each pins about 1 KiB in the kernel; the daemon raises its limit of open files to twice as many.
+constexpr std::size_t kMaxOpenFiles = 4096;
+}  // namespace
+
 std::size_t ExecScan::run(const std::shared_ptr<const ExecRules>& rules) {
+  ++scan_;
   std::size_t checked = 0;
   std::unordered_map<pid_t, Told> still;
   const match::Matcher matcher(rules->tables());
   for (const pid_t pid : reader_.pids()) {
-    if (!reader_.read_cmdline(pid, cmdline_)) continue;
+    if (!read(pid)) continue;
     if (cmdline_.empty() && !read_without_main_thread(pid)) continue;
     ++checked;
     const match::Hit hit = matcher.match({.path = {}, .filename = {}, .argv = cmdline_});
@@ -18,7 +24,27 @@ std::size_t ExecScan::run(const std::shared_ptr<const ExecRules>& rules) {
     if (tell(pid, rules, told)) still.emplace(pid, told);
   }
   told_ = std::move(still);
+  close_files_of_the_gone();
   return checked;
+}
+
+bool ExecScan::read(pid_t pid) {
+  const auto known = files_.find(pid);
+  if (known != files_.end()) {
+    known->second.last_scan = scan_;
+    if (proc::ProcReader::read_cmdline_again(known->second.fd.get(), cmdline_)) return true;
+    files_.erase(known);  // that process is gone; the pid may be another's
+  }
+  Fd file = reader_.open_cmdline(pid);
+  if (!file || !proc::ProcReader::read_cmdline_again(file.get(), cmdline_)) return false;
+  if (!cmdline_.empty() && files_.size() < kMaxOpenFiles) {
+    files_.emplace(pid, OpenFile{.fd = std::move(file), .last_scan = scan_});
+  }
+  return true;
+}
+
+void ExecScan::close_files_of_the_gone() {
+  std::erase_if(files_, [this](const auto& entry) { return entry.second.last_scan != scan_; });
 }
 
 // An empty command line is that of a kernel thread, of a zombie, or of a process whose main thread

@@ -34,6 +34,8 @@ class ExecScan {
     std::size_t cmdline_hash = 0;
     std::uint32_t generation = 0;
   };
+  bool read(pid_t pid);
+  void close_files_of_the_gone();
   bool read_without_main_thread(pid_t pid);
   bool tell(pid_t pid, const std::shared_ptr<const ExecRules>& rules, Told& told);
 
@@ -43,6 +45,13 @@ class ExecScan {
   std::string cmdline_;  // reused
   std::unordered_map<pid_t, Told> told_;
   std::unordered_set<pid_t> kernel_threads_;
+  struct OpenFile {
+    Fd fd;
+    std::uint64_t last_scan = 0;
+  };
+  std::unordered_map<pid_t, OpenFile>
+      files_;  // of /proc/PID/cmdline: half of a scan's time would be to look these up
+  std::uint64_t scan_ = 0;
 };
 
 }  // namespace cryptnono::detect
