@@ -1,7 +1,7 @@
 /*
  * Executes one command line many times, as fast as one or more workers can, and counts how it ended.
  *
- *   exec_storm [-n RUNS] [-w WORKERS] [-c CGROUP.PROCS] [-m] [-x] PROGRAM [ARGV...]
+ *   exec_storm [-n RUNS] [-w WORKERS] [-c CGROUP.PROCS] [-m] [-x] [-f] PROGRAM [ARGV...]
  *
  * Joins the cgroup first, if one is given. Descriptor 3 of PROGRAM is a pipe: a byte in it means that PROGRAM ran (see
  * first_act.c). -m executes a memfd copy of PROGRAM by execveat. A "%d" in an argument becomes the run's number.
@@ -30,6 +30,7 @@ struct result {
 };
 
 static int memfd = -1;
+static int use_fork; /* -f: as a shell does; else vfork, which is faster */
 
 static double now_us(void)
 {
@@ -78,7 +79,7 @@ static void worker(struct result *result, float *times, long first, long runs, c
 		}
 		arguments[i] = NULL;
 		begin = now_us();
-		pid = vfork();
+		pid = use_fork ? fork() : vfork();
 		if (pid == 0) {
 			dup2(ends[1], 3);
 			if (memfd >= 0)
@@ -120,7 +121,7 @@ int main(int argc, char **argv)
 	double begin;
 	int option, copy = 0, strip = 0;
 
-	while ((option = getopt(argc, argv, "+n:w:c:mx")) != -1) {
+	while ((option = getopt(argc, argv, "+n:w:c:mxf")) != -1) {
 		switch (option) {
 		case 'n':
 			runs = atol(optarg);
@@ -133,6 +134,9 @@ int main(int argc, char **argv)
 			break;
 		case 'm':
 			copy = 1;
+			break;
+		case 'f':
+			use_fork = 1;
 			break;
 		case 'x':
 			strip = 1;

@@ -37,7 +37,7 @@ bool ExecScan::read(pid_t pid) {
   }
   Fd file = reader_.open_cmdline(pid);
   if (!file || !proc::ProcReader::read_cmdline_again(file.get(), cmdline_)) return false;
-  if (!cmdline_.empty() && files_.size() < kMaxOpenFiles) {
+  if (files_.size() < kMaxOpenFiles) {
     files_.emplace(pid, OpenFile{.fd = std::move(file), .last_scan = scan_});
   }
   return true;
