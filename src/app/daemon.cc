@@ -77,10 +77,18 @@ Daemon::Daemon(RunOptions options)
     : options_(std::move(options)), signals_(block_and_open_signals()), log_(STDOUT_FILENO) {}
 Daemon::~Daemon() = default;
 
-void Daemon::log(std::string_view level, std::string_view event, std::string_view action) {
-  JsonLine line;
-  if (!action.empty()) line.add("action", action);
-  log_.write(line.finish(event, level));
+void Daemon::log(config::LogLevel level, std::string_view event, JsonLine line) {
+  static constexpr std::array<std::string_view, 4> kNames{"debug", "info", "warning", "error"};
+  if (level < config_.log.level) return;
+  log_.write(line.finish(event, kNames[static_cast<std::size_t>(level)]));
+}
+
+void Daemon::log_warnings(const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) {
+    JsonLine line;
+    line.add("action", "config-warning");
+    log(config::LogLevel::kWarning, warning, std::move(line));
+  }
 }
 
 Result<config::Config> Daemon::load_configuration(std::vector<std::string>& errors,
@@ -118,6 +126,7 @@ Result<void> Daemon::apply(const config::Config& config,
       enforce::Policy{.kill_groups = settings.kill_groups, .scope = scope}));
   audit_->set_max_command_line_bytes(config.log.max_command_line_bytes);
   audit_->set_dry_run(config.dry_run);
+  audit_->set_log_level(config.log.level);
   TRY(exec_->apply(settings));
   rules_ = rules->size();
   patterns_ = rules->allow_list().patterns();
@@ -143,7 +152,7 @@ Result<void> Daemon::start() {
     for (const std::string& error : errors) all += (all.empty() ? "" : "\n") + error;
     return fail(all.empty() ? config.error().message : all, ExitCode::kConfig);
   }
-  for (const std::string& warning : warnings) log("warning", warning, "config-warning");
+  log_warnings(warnings);
   auto rules = TRY(detect::ExecRules::compile(config->execwhacker, ++generation_));
   std::unique_ptr<detect::ExecProgram> loaded = TRY((loader.join(), std::move(*program)));
 
@@ -177,7 +186,7 @@ Result<void> Daemon::start() {
       .add("scope_cgroups", static_cast<std::uint64_t>(config_.scope.cgroups.size()))
       .add("dry_run", config_.dry_run)
       .add("startup_ms", static_cast<double>(monotonic_ns() - begin) / 1e6);
-  log_.write(line.finish("Watching for processes we don't like...", "info"));
+  log(config::LogLevel::kInfo, "Watching for processes we don't like...", std::move(line));
   malloc_trim(0);  // what reading and compiling the rules took
   return {};
 }
@@ -200,7 +209,7 @@ void Daemon::reload() {
     return {};
   };
   const Result<void> result = attempt();
-  for (const std::string& warning : warnings) log("warning", warning, "config-warning");
+  log_warnings(warnings);
   reload_ok_ = result.has_value();
   JsonLine line;
   if (result) {
@@ -209,13 +218,13 @@ void Daemon::reload() {
         .add("banned_strings", rules_.load())
         .add("generation", generation_.load())
         .add("reload_ms", static_cast<double>(monotonic_ns() - begin) / 1e6);
-    log_.write(line.finish("Configuration reloaded", "info"));
+    log(config::LogLevel::kInfo, "Configuration reloaded", std::move(line));
   } else {
     ++reloads_failed_;
     if (errors.empty()) errors.push_back(result.error().message);
     line.add("action", "reload-failed").add("errors", errors);
-    log_.write(
-        line.finish("Configuration not reloaded; the last good one stays in force", "error"));
+    log(config::LogLevel::kError, "Configuration not reloaded; the last good one stays in force",
+        std::move(line));
   }
   malloc_trim(0);
 }
@@ -252,7 +261,9 @@ Result<void> Daemon::run() {
   Result<void> result = loop();
   server_.reset();
   exec_->stop();
-  log("info", "Stopped", "stopped");
+  JsonLine stopped;
+  stopped.add("action", "stopped");
+  log(config::LogLevel::kInfo, "Stopped", std::move(stopped));
   return result;
 }
 

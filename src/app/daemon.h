@@ -52,7 +52,8 @@ class Daemon {
   void keep(config::Config config);
   void reload();
   void collect(metrics::Exposition& out) const;
-  void log(std::string_view level, std::string_view event, std::string_view action = {});
+  void log(config::LogLevel level, std::string_view event, JsonLine line = {});
+  void log_warnings(const std::vector<std::string>& warnings);
 
   RunOptions options_;
   Fd signals_;  // first: blocks the signals before any thread starts

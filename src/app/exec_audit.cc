@@ -116,6 +116,7 @@ void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t 
         return {"reported", "Would have killed process", "info"};
     }
   }();
+  if (log_level_ > config::LogLevel::kInfo && std::string_view(words.level) == "info") return;
   JsonLine line;
   add_command_line(line, finding, true);
   line.add("matched", finding.rules ? ascii_lower(finding.rules->rule_text(finding.judgement.rule))
@@ -132,6 +133,7 @@ void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t 
 }
 
 void ExecAudit::log_spared(const Finding& finding) {
+  if (log_level_ > config::LogLevel::kInfo) return;
   JsonLine line;
   add_command_line(line, finding, false);
   line.add("source", source_name(finding.source))

@@ -9,6 +9,7 @@
 
 #include "base/json_line.h"
 #include "base/line_writer.h"
+#include "config/types.h"
 #include "detect/exec/finding.h"
 #include "enforce/enforcer.h"
 #include "metrics/exposition.h"
@@ -28,6 +29,8 @@ class ExecAudit {
 
   void set_max_command_line_bytes(std::uint32_t bytes) { max_command_line_bytes_ = bytes; }
   void set_dry_run(bool dry_run) { dry_run_ = dry_run; }
+  // Lines of kills, of sparing and of reports are written at kInfo and below only.
+  void set_log_level(config::LogLevel level) { log_level_ = level; }
   // Adds what was counted to a scrape.
   void collect(metrics::Exposition& out) const;
 
@@ -42,6 +45,7 @@ class ExecAudit {
   std::function<std::string(std::uint64_t)> cgroup_path_;
   std::atomic<std::uint32_t> max_command_line_bytes_ = 32768;
   std::atomic<bool> dry_run_ = false;
+  std::atomic<config::LogLevel> log_level_ = config::LogLevel::kInfo;
 
   struct PerSource {
     std::atomic<std::uint64_t> killed = 0, missed = 0, spared = 0;

@@ -82,7 +82,7 @@ def test_scan_finds_a_process_whose_main_thread_has_ended(daemon, spawn):
     assert child.wait(timeout=5) == -9
 
 
-def test_C16_scan_spares_and_says_so_once(daemon, spawn):
+def test_a_scan_that_spares_says_so_once(daemon, spawn):
     child = spawn.start(["sleep", "30", ])
     allowed = spawn.start(["sh", "-c", f"sleep 30; : ok {B}"])
     time.sleep(0.2)
@@ -137,7 +137,7 @@ def test_what_new_rules_ban_is_killed_where_it_runs(daemon, spawn):
     assert child.wait(timeout=5) == -9
 
 
-def test_C12_several_files_merge(daemon, spawn, tmp_path):
+def test_several_files_merge(daemon, spawn, tmp_path):
     (tmp_path / "a.json").write_text('{"bannedCommandStrings": ["word.a"], "allowedCommandPatterns": []}')
     (tmp_path / "b.json").write_text('{"bannedCommandStrings": ["word.b"]}')
     d = daemon([tmp_path / "a.json", tmp_path / "b.json"])
@@ -145,7 +145,7 @@ def test_C12_several_files_merge(daemon, spawn, tmp_path):
     assert d.wait_for(action="killed", matched="word.b")["group"] == "b"
 
 
-def test_C9_metrics_have_the_predecessors_series(daemon, spawn):
+def test_metrics_have_the_predecessors_series(daemon, spawn):
     d = daemon(metrics=True)
     before = d.metrics()
     killed = 'cryptnono_execwhacker_processes_killed_total{source="execwhacker.bpf"}'
@@ -179,6 +179,63 @@ def test_an_end_leaves_nothing_behind(daemon, spawn, number, code):
     time.sleep(0.3)  # the kernel frees programs after a grace period
     assert not programs() - before
     assert spawn(["true", B]) == 0
+
+
+def test_F15_the_daemon_may_mention_what_it_bans(daemon, sandbox, spawn, tmp_path):
+    path = tmp_path / f"{B}.yaml"
+    path.write_text(f"bannedCommandStrings: [{B}]\n")
+    d = daemon([path], ["--scan-interval", "0.2"])
+    sandbox.procs.write_text(str(d.process.pid))  # in its own scope, with the word in its command line
+    try:
+        time.sleep(1)
+        assert d.process.poll() is None
+        assert spawn(["true", B]) == -9
+        assert d.count(action="killed") == 1
+    finally:
+        (sandbox.path.parent / "cgroup.procs").write_text(str(d.process.pid))
+
+
+def test_scope_by_a_cgroup_v1_hierarchy(daemon, spawn):
+    v1 = pathlib.Path("/sys/fs/cgroup/pids")
+    if not (v1 / "cgroup.procs").exists() or (v1 / "cgroup.controllers").exists():
+        pytest.skip("no cgroup v1 hierarchy of pids on this machine")
+    directory = v1 / f"cryptnono-test-{os.getpid()}"
+    directory.mkdir()
+    try:
+        daemon(scope=directory, arguments=["--scan-interval", "0.2"])
+        join = f"echo $$ > {directory}/cgroup.procs; exec sleep $0 {B[:10]}''{B[10:]}"
+        assert spawn(["sh", "-c", join, "5"], join=False) == -9
+        assert spawn(["sleep", "0.5", B], join=False) != -9
+        (directory / "below").mkdir()
+        assert spawn(["sh", "-c", join.replace("cgroup.procs", "below/cgroup.procs"), "5"], join=False) == -9
+    finally:
+        for path in (directory / "below", directory):
+            for _ in range(100):
+                try:
+                    path.rmdir()
+                    break
+                except FileNotFoundError:
+                    break
+                except OSError:
+                    time.sleep(0.02)
+
+
+def test_excluded_cgroups_are_left_alone(daemon, spawn, sandbox):
+    other = Cgroup()
+    try:
+        daemon(f"bannedCommandStrings: [{B}]\nscope: {{exclude: ['{other.path}']}}\n", ["--scope", str(other.path)])
+        join = f"echo $$ > {other.path}/cgroup.procs; exec true {B[:10]}''{B[10:]}"
+        assert spawn(["sh", "-c", join], join=False) == 0
+        assert spawn(["true", B]) == -9
+    finally:
+        other.remove()
+
+
+def test_log_level_leaves_out_what_is_below(daemon, spawn):
+    d = daemon(ready=False, arguments=["--log-level", "error"])
+    time.sleep(1)
+    assert spawn(["true", B]) == -9
+    assert d.drain(0.5) == []
 
 
 def test_two_daemons_side_by_side(daemon, spawn):

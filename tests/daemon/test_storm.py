@@ -67,7 +67,7 @@ def test_1000_reloads_during_an_exec_storm_let_nothing_through(daemon, sandbox):
     assert totals["spawned"] >= 2000 and totals["killed"] == totals["spawned"] and totals["acts"] == 0
 
 
-def test_E11_ring_flood_hides_nobody(daemon, sandbox, spawn):
+def test_C9_E11_ring_flood_hides_nobody_and_losses_are_counted(daemon, sandbox, spawn):
     d = daemon(metrics=True)
     # Each record is as long as a record can be, and nobody reads while the daemon is stopped: the ring must run full.
     d.process.send_signal(signal.SIGSTOP)
@@ -93,7 +93,7 @@ def test_a_full_decision_ring_is_made_up_for_by_a_scan(daemon, sandbox, spawn):
     assert d.metrics()['cryptnono_events_lost_total{detector="execwhacker",reason="decisions-ring-full"}'] > 0
 
 
-def test_E24_a_reused_pid_is_judged_anew(daemon, sandbox):
+def test_C11_C12_E24_a_reused_pid_is_judged_anew(daemon, sandbox):
     daemon()
     # 40,000 execs run through all of pid_max on a default machine; each is judged as itself.
     counts = storm("-n", 20_000, "-w", 2, argv=["victim", "innocent"], procs=sandbox.procs)
