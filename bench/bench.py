@@ -13,12 +13,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(sys.argv[1]).resolve()
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "15"))
+RELOADS_IN_A_STORM = 50  # of 50,000 strings; `make test` does 1,000 with a thousand
 B = "cryptnono.banned.string1"
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="cryptnono-bench-"))
 results = []
@@ -219,9 +221,26 @@ def life(inside):
 
     daemon = Daemon(inside, 50_000)
     reloads = []
+    escaped, spawned = [0], [0]
+    over = threading.Event()
+
+    def keep_executing():
+        while not over.is_set():
+            counts = storm(500, BUILD / "victims/first_act", [B], inside)
+            escaped[0] += counts["acts"] + counts["exited"]
+            spawned[0] += counts["spawned"]
     for _ in range(ROUNDS):
         daemon.process.send_signal(1)
         reloads.append(daemon.wait_for("reloaded")["reload_ms"])
+    thread = threading.Thread(target=keep_executing)
+    thread.start()
+    for _ in range(RELOADS_IN_A_STORM):
+        daemon.process.send_signal(1)
+        daemon.wait_for("reloaded")
+    over.set()
+    thread.join()
+    report("daemon.reload_escapes", escaped[0], "execs", 0)
+    report("daemon.reload_escapes.execs", spawned[0], "execs", better="higher")
     report("daemon.reload_ms.50k", statistics.median(reloads), "ms", 200, samples=reloads)
     time.sleep(2)
     rss, tables = resident_mib(daemon.process.pid)

@@ -107,6 +107,9 @@ Result<config::Config> Daemon::load_configuration(std::vector<std::string>& erro
   if (options_.scan_interval_s) config.execwhacker.scan_interval_s = *options_.scan_interval_s;
   if (options_.log_level) config.log.level = *options_.log_level;
   config.dry_run = config.dry_run || options_.dry_run;
+  // A detector that is off has no rules; its hook then finds nothing, and can be given rules by a
+  // reload.
+  if (!config.execwhacker.enabled) config.execwhacker.groups.clear();
   return config;
 }
 
@@ -173,10 +176,8 @@ Result<void> Daemon::start() {
     server_ = TRY(metrics::Server::start(config->metrics.listen,
                                          [this](metrics::Exposition& out) { collect(out); }));
   }
-  if (config->execwhacker.enabled) {
-    TRY(exec_->start());
-    up_ = true;
-  }
+  TRY(exec_->start());
+  up_ = true;
   keep(std::move(*config));
   ++reloads_ok_;
   JsonLine line;
@@ -195,6 +196,7 @@ Result<void> Daemon::start() {
 void Daemon::keep(config::Config config) {
   config_ = std::move(config);
   config_.execwhacker.groups = {};
+  enabled_ = config_.execwhacker.enabled;
 }
 
 void Daemon::reload() {
@@ -205,6 +207,9 @@ void Daemon::reload() {
     config::Config config = TRY(load_configuration(errors, warnings));
     auto rules = TRY(detect::ExecRules::compile(config.execwhacker, generation_ + 1));
     TRY(apply(config, rules));
+    if (config.metrics.listen != config_.metrics.listen) {
+      warnings.emplace_back("metrics.listen has changed; that takes effect at the next start");
+    }
     keep(std::move(config));
     return {};
   };
@@ -274,7 +279,7 @@ void Daemon::collect(metrics::Exposition& out) const {
   out.add(Metric::kChecked, {"execwhacker.bpf"}, std::uint64_t{kernel.checked});
   out.add(Metric::kChecked, {"psutil.process_iter"}, counters.scanned);
   audit_->collect(out);
-  out.add(Metric::kDetectorUp, {"execwhacker"}, up_ ? 1.0 : 0.0);
+  out.add(Metric::kDetectorUp, {"execwhacker"}, up_ && enabled_ ? 1.0 : 0.0);
   out.add(Metric::kRefused, {"execwhacker"}, std::uint64_t{kernel.refused});
   const std::array<std::pair<std::string_view, std::uint64_t>, 4> losses{
       {{"events-ring-full", kernel.lost_events},

@@ -65,7 +65,7 @@ class Daemon {
   std::atomic<bool> reload_ok_ = true;
   std::atomic<std::uint64_t> reloads_ok_ = 0, reloads_failed_ = 0;
   std::atomic<std::int64_t> loaded_at_ = 0;  // Unix time
-  std::atomic<bool> up_ = false;
+  std::atomic<bool> up_ = false, enabled_ = false;
 
   std::unique_ptr<KernelLimit> limit_;
   std::unique_ptr<enforce::Enforcer> enforcer_;

@@ -137,6 +137,16 @@ def test_what_new_rules_ban_is_killed_where_it_runs(daemon, spawn):
     assert child.wait(timeout=5) == -9
 
 
+def test_a_detector_that_is_off_can_be_switched_on(daemon, spawn):
+    d = daemon(f"bannedCommandStrings: [{B}]\nexecwhacker: {{enabled: false}}\n", metrics=True)
+    assert d.metrics()['cryptnono_detector_up{detector="execwhacker"}'] == 0
+    assert spawn(["true", B]) == 0
+    d.files[0].write_text(f"bannedCommandStrings: [{B}]\n")
+    d.wait_for(action="reloaded")
+    assert spawn(["true", B]) == -9
+    assert d.metrics()['cryptnono_detector_up{detector="execwhacker"}'] == 1
+
+
 def test_several_files_merge(daemon, spawn, tmp_path):
     (tmp_path / "a.json").write_text('{"bannedCommandStrings": ["word.a"], "allowedCommandPatterns": []}')
     (tmp_path / "b.json").write_text('{"bannedCommandStrings": ["word.b"]}')

@@ -1,0 +1,73 @@
+#include "detect/exec/exec_rules.h"
+
+#include <gtest/gtest.h>
+
+#include "config/load.h"
+
+namespace cryptnono::detect {
+namespace {
+
+using std::literals::operator""sv;
+using Verdict = Judgement::Verdict;
+
+std::shared_ptr<ExecRules> compile(std::string_view yaml) {
+  auto loaded = config::load_text("rules.yaml", yaml);
+  EXPECT_TRUE(loaded.has_value());
+  auto rules = ExecRules::compile(loaded->config.execwhacker, 7);
+  EXPECT_TRUE(rules.has_value());
+  return *rules;
+}
+
+ExecLine line(std::string_view argv, std::string_view filename = {}, std::string_view path = {},
+              bool trusted = false) {
+  return {.text = {.path = path, .filename = filename, .argv = argv}, .path_trusted = trusted};
+}
+
+TEST(ExecRules, judges_and_names_the_rule_and_where_it_was_written) {
+  const auto rules =
+      compile("bannedCommandStrings:\n- Other\n- Miner\nbannedCommandSubstrings: [-ostratum]\n");
+  EXPECT_EQ(rules->judge(line("x\0y\0"sv)).verdict, Verdict::kNothing);
+  const Judgement word = rules->judge(line("./miner\0-x\0"sv));
+  EXPECT_EQ(word.verdict, Verdict::kBanned);
+  EXPECT_EQ(rules->rule_text(word.rule), "Miner");
+  EXPECT_EQ(rules->rule_origin(word.rule).line, 3U);
+  EXPECT_EQ(rules->group_name(rules->rule_group(word.rule)), "rules");
+  EXPECT_EQ(rules->rule_text(rules->judge(line("x\0-oSTRATUM+tcp\0"sv)).rule), "-ostratum");
+  EXPECT_EQ(rules->generation(), 7U);
+  EXPECT_EQ(rules->rule_text(MATCH_NO_RULE), "");
+}
+
+TEST(ExecRules, matches_allowed_patterns_on_the_line_with_the_file_name_first) {
+  const auto rules =
+      compile("bannedCommandStrings: [miner]\nallowedCommandPatterns: ['^/bin/echo ']\n");
+  EXPECT_EQ(rules->judge(line("echo\0miner\0"sv, "/bin/echo")).verdict, Verdict::kSpared);
+  EXPECT_EQ(rules->judge(line("/bin/echo\0miner\0"sv, "/tmp/x")).verdict,
+            Verdict::kBanned);  // argv[0] is the caller's to choose
+  EXPECT_EQ(rules->judge(line("/bin/echo\0miner\0"sv)).verdict,
+            Verdict::kSpared);  // a scan has no file name
+}
+
+TEST(ExecRules, trusts_an_allowed_executable_only_if_it_may) {
+  const auto rules = compile("bannedCommandStrings: [miner]\nallowedExecutables: [/usr/bin/ok]\n");
+  EXPECT_EQ(rules->judge(line("miner\0"sv, "ok", "/usr/bin/ok", true)).verdict, Verdict::kSpared);
+  EXPECT_EQ(rules->judge(line("miner\0"sv, "ok", "/usr/bin/ok", false)).verdict, Verdict::kBanned);
+  EXPECT_EQ(rules->judge(line("/usr/bin/ok\0miner\0"sv, "/usr/bin/ok", "/tmp/x", true)).verdict,
+            Verdict::kBanned);
+}
+
+TEST(ExecRules, keeps_its_answers_when_the_tables_move) {
+  const auto rules = compile("bannedCommandStrings: [miner]\n");
+  auto copy =
+      std::make_shared<std::vector<std::byte>>(rules->tables().begin(), rules->tables().end());
+  rules->use_tables(*copy, copy);
+  EXPECT_EQ(rules->judge(line("miner\0"sv)).verdict, Verdict::kBanned);
+}
+
+TEST(QuotedLine, replaces_the_first_argument_and_bytes_that_are_not_utf8) {
+  EXPECT_EQ(quoted_line("/bin/echo", "echo\0a b\0"sv), "/bin/echo 'a b'");
+  EXPECT_EQ(quoted_line("", "echo\0a\xff\0"sv), "echo 'a\xef\xbf\xbd'");
+  EXPECT_EQ(quoted_line("/bin/x", ""), "/bin/x");
+}
+
+}  // namespace
+}  // namespace cryptnono::detect
