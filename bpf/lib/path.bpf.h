@@ -63,7 +63,8 @@ static int path_step(__u32 index, struct path_walk *walk)
 		return 1;
 	}
 	length = BPF_CORE_READ(dentry, d_name.len) & PATH_NAME_MAX;
-	if (walk->begin < length + 1)
+	/* One byte is left free: the length of a full buffer would be masked to nothing. */
+	if (walk->begin <= length + 1)
 		return 1;
 	walk->begin -= length;
 	bpf_probe_read_kernel(&walk->buffer->text[walk->begin & (EXEC_PATH_MAX - 1)], length,

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
+/*
+ * Matches the command line of the current process, which has just executed a program, against the rules in force.
+ *
+ * match_all() feeds both machines of match.h with the texts of the command line, piece by piece. State that changes in
+ * loops is in map memory, pointers are on the stack: see match.h.
+ */
+#ifndef CRYPTNONO_BPF_LIB_CMDLINE_H
+#define CRYPTNONO_BPF_LIB_CMDLINE_H
+
+#include "../api/exec.h"
+#include "path.bpf.h"
+
+/* One generation of the rules; the inner map's size is its own. */
+struct rule_tables {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__uint(value_size, MATCH_PAGE);
+};
+
+/* Slot 0: the rules in force. Replacing it is atomic, and the kernel returns from the replacement only when no program
+ * uses the old rules any more. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct rule_tables);
+} rules SEC(".maps");
+
+struct match_view;
+static __always_inline void *match_page(const struct match_view *view, __u32 index);
+#include "lib/match.h"
+
+/* The texts of one command line, in the order in which each machine reads them. */
+enum piece {
+	PIECE_PATH,	/* the executable's resolved path, the only text in which an allowed path counts */
+	PIECE_FILENAME, /* as given to execve, and a space... */
+	PIECE_REST, /* ...and the arguments after argv[0]: the line that the predecessor saw. Goes on only as far as a
+		     * string that began in the file name could reach; the rest is argv's business. */
+	PIECE_ARGV, /* all of it, in chunks */
+	PIECE_NONE,
+};
+
+/* Where the scan of one command line stands. */
+struct scan_state {
+	struct match_run run;
+	__u64 address; /* of the argument area's unread part, in user memory */
+	__u64 rest;    /* of the second argument, 0 if there is none */
+	__u32 left;
+	__u32 failed; /* part of the text could not be read */
+	__u32 root;   /* the machine that runs */
+	__u32 piece;  /* the next one */
+};
+
+/* What does not fit on the stack. One per CPU: the hook runs with preemption disabled. Not a per-CPU map, whose values
+ * may not be this large. */
+struct exec_scratch {
+	struct scan_state state;
+	struct exec_event event;
+	/* The text being matched; afterwards the payload of the event, which is why it is larger than a chunk. */
+	__u8 text[MATCH_CHUNK + 2 * EXEC_PATH_MAX];
+	struct path_buffer path;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* user space: one per possible CPU */
+	__type(key, __u32);
+	__type(value, struct exec_scratch);
+} scratches SEC(".maps");
+static __always_inline void *match_page(const struct match_view *view, __u32 index)
+{
+	return bpf_map_lookup_elem(view->tables, &index);
+}
+
+/* Everything about the exec that is being looked at. Pointers, and what the verifier may follow; the rest is in
+ * `state`. */
+struct exec_context {
+	struct match_view view;
+	struct scan_state *state;
+	struct exec_scratch *scratch;
+	const char *filename;
+	__u64 argv_begin;
+	__u64 argv_end;
+	__u32 path_begin;
+	bool path_complete;
+};
+
+struct first_argument {
+	__u8 *buffer;
+	__u64 address;
+	bool found;
+};
+
+/* Moves `address` behind the first argument's NUL. */
+static int skip_argument(__u32 index, struct first_argument *first)
+{
+	long got = bpf_probe_read_user_str(first->buffer, MATCH_CHUNK, (void *)first->address);
+
+	if (got <= 0)
+		return 1;
+	first->found = got < MATCH_CHUNK;
+	first->address += first->found ? got : MATCH_CHUNK - 1;
+	return first->found;
+}
+
+/* MAX_ARG_STRLEN, 128 KiB, in chunks, and one for the rounding. */
+#define ARGUMENT_CHUNKS 5
+
+/* Where the second argument begins, or 0. Uses the text buffer. */
+static __noinline __u64 second_argument(struct exec_context *exec)
+{
+	struct first_argument first = {.buffer = exec->scratch->text, .address = exec->argv_begin};
+
+	if (exec->argv_end > exec->argv_begin)
+		bpf_loop(ARGUMENT_CHUNKS, skip_argument, &first, 0);
+	return first.found && first.address < exec->argv_end ? first.address : 0;
+}
+
+static __always_inline long load_path(struct exec_context *exec)
+{
+	__u32 length = (EXEC_PATH_MAX - exec->path_begin) & (EXEC_PATH_MAX - 1);
+
+	match_begin_text(&exec->view, &exec->state->run,
+			 MATCH_OUT_BANNED | MATCH_OUT_ALLOW_LITERAL | MATCH_OUT_ALLOW_PATH, exec->state->root);
+	exec->state->run.final = 1;
+	exec->state->piece = PIECE_FILENAME;
+	return bpf_probe_read_kernel(exec->scratch->text, length,
+				     &exec->scratch->path.text[exec->path_begin & (EXEC_PATH_MAX - 1)])
+		       ? 0
+		       : length;
+}
+
+/* The space stands there for the word machine even if no argument follows: it does what the end does, it ends a word,
+ * and it stays held. The substring machine sees it only as the separator that it is. */
+static __always_inline long load_filename(struct exec_context *exec)
+{
+	const bool words = exec->state->root == MATCH_ROOT_WORDS;
+	long length;
+
+	match_begin_text(&exec->view, &exec->state->run, MATCH_OUT_BANNED | MATCH_OUT_ALLOW_LITERAL, exec->state->root);
+	/* The word machine hardly ever needs to know; see load_rest. */
+	exec->state->rest = words ? 0 : second_argument(exec);
+	exec->state->run.final = 0;
+	exec->state->piece = PIECE_REST;
+	length = bpf_probe_read_kernel_str(exec->scratch->text, EXEC_PATH_MAX, exec->filename);
+	if (length <= 0 || length > EXEC_PATH_MAX)
+		return 0;
+	if (!words && !exec->state->rest)
+		return length - 1;
+	exec->scratch->text[(length - 1) & (EXEC_PATH_MAX - 1)] = ' ';
+	return length;
+}
+
+static __always_inline long load_rest(struct exec_context *exec)
+{
+	const struct match_run *run = &exec->state->run;
+	__u64 left;
+
+	exec->state->piece = PIECE_ARGV;
+	exec->state->address = exec->argv_begin;
+	left = exec->argv_end - exec->argv_begin;
+	exec->state->left = left ? left - 1 : 0; /* less the last NUL */
+	if (exec->state->root == MATCH_ROOT_WORDS) {
+		/* The usual end: no string began in the file name, and none can begin with a space after a word byte.
+		 */
+		if (run->state == MATCH_ROOT_WORDS && run->held >> 16)
+			return 0;
+		exec->state->rest = second_argument(exec);
+	}
+	if (!exec->state->rest)
+		return 0;
+	left = exec->argv_end - exec->state->rest - 1;
+	exec->state->run.final = left <= exec->view.header->max_length;
+	if (!exec->state->run.final)
+		left = exec->view.header->max_length;
+	barrier_var(left);
+	if (left > EXEC_PATH_MAX)
+		left = EXEC_PATH_MAX;
+	if (bpf_probe_read_user(exec->scratch->text, left, (void *)exec->state->rest)) {
+		exec->state->failed = 1;
+		return 0;
+	}
+	return left;
+}
+
+static __always_inline long load_argv(struct exec_context *exec)
+{
+	__u32 size = exec->state->left;
+
+	if (exec->state->address == exec->argv_begin)
+		match_begin_text(&exec->view, &exec->state->run, MATCH_OUT_BANNED | MATCH_OUT_ALLOW_LITERAL,
+				 exec->state->root);
+	barrier_var(size);
+	if (size > MATCH_CHUNK)
+		size = MATCH_CHUNK;
+	if (size && bpf_probe_read_user(exec->scratch->text, size, (void *)exec->state->address)) {
+		exec->state->failed = 1;
+		size = 0;
+		exec->state->left = 0;
+	}
+	exec->state->address += size;
+	exec->state->left -= size;
+	exec->state->run.final = exec->state->left == 0;
+	if (!exec->state->left)
+		exec->state->piece = PIECE_NONE;
+	return size;
+}
+
+/* Puts the next piece into the text buffer; returns its length. */
+static __noinline long load_piece(struct exec_context *exec)
+{
+	switch (exec->state->piece) {
+	case PIECE_PATH:
+		return load_path(exec);
+	case PIECE_FILENAME:
+		return load_filename(exec);
+	case PIECE_REST:
+		return load_rest(exec);
+	default:
+		return load_argv(exec);
+	}
+}
+
+/* More steps than a chunk can take: each byte is read once, held once, and costs at most two transitions; and what an
+ * earlier chunk left behind is no deeper than the longest rule. */
+#define STEPS_MAX (4 * MATCH_CHUNK + 2 * 4096)
+
+static int words_step(__u32 index, struct exec_context *exec)
+{
+	return match_words_step(&exec->view, &exec->state->run);
+}
+
+static int substrings_step(__u32 index, struct exec_context *exec)
+{
+	const __u8 *filter = match_page(&exec->view, exec->view.header->gram_page);
+
+	return filter ? match_substrings_step(&exec->view, &exec->state->run, filter) : 1;
+}
+
+static int match_piece(__u32 index, struct exec_context *exec)
+{
+	struct scan_state *state = exec->state;
+
+	if (state->piece == PIECE_NONE) {
+		if (state->root == MATCH_ROOT_SUBSTRINGS || !(exec->view.header->flags & MATCH_HAS_SUBSTRINGS))
+			return 1;
+		state->root = MATCH_ROOT_SUBSTRINGS;
+		state->piece = PIECE_PATH;
+	}
+	state->run.len = load_piece(exec);
+	state->run.pos = 0;
+	if (state->root == MATCH_ROOT_WORDS)
+		bpf_loop(STEPS_MAX, words_step, exec, 0);
+	else
+		bpf_loop(STEPS_MAX, substrings_step, exec, 0);
+	return 0;
+}
+
+/* Runs both machines over all pieces: one nest of loops, so that the verifier walks it once. */
+static __always_inline void match_all(struct exec_context *exec)
+{
+	struct scan_state *state = exec->state;
+
+	state->failed = 0;
+	state->run.groups = 0;
+	state->run.rule = MATCH_NO_RULE;
+	state->run.flags = 0;
+	state->root = exec->view.header->flags & MATCH_HAS_WORDS ? MATCH_ROOT_WORDS : MATCH_ROOT_SUBSTRINGS;
+	state->piece = exec->view.header->flags & (MATCH_HAS_WORDS | MATCH_HAS_SUBSTRINGS) ? PIECE_PATH : PIECE_NONE;
+	bpf_loop(2 * (EXEC_MAX_CHUNKS + PIECE_NONE), match_piece, exec, 0);
+}
+
+#endif
