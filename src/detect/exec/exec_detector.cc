@@ -138,9 +138,10 @@ void ExecDetector::scan_forever() {
 // they come.
 void ExecDetector::forget_generations(std::shared_ptr<const ExecRules>& used) {
   const auto found = std::find(generations_.begin(), generations_.end(), used);
+  const bool any = found != generations_.begin();
   generations_.erase(generations_.begin(), found);
   used.reset();
-  malloc_trim(0);
+  if (any) malloc_trim(0);  // walks the whole heap, so not after each scan
 }
 
 void ExecDetector::request_scan() {
