@@ -11,10 +11,10 @@
 #include <csignal>
 #include <thread>
 
+#include "app/kernel_scope.h"
 #include "base/clock.h"
 #include "base/json_line.h"
 #include "container/scope.h"
-#include "kernel/cgroup_subsys.h"
 #include "proc/proc_reader.h"
 
 #ifndef CRYPTNONO_VERSION
@@ -30,19 +30,6 @@ namespace {
 constexpr int kQuietMs = 50;
 // ...but not later than after so many such waits.
 constexpr int kMaxQuietWaits = 20;
-
-Result<std::vector<scope_entry>> kernel_scope(const std::vector<container::ScopeCgroup>& cgroups) {
-  std::vector<scope_entry> out;
-  for (const container::ScopeCgroup& cgroup : cgroups) {
-    const std::uint32_t hierarchy =
-        cgroup.controllers.empty() ? HIERARCHY_V2 : TRY(kernel::v1_hierarchy(cgroup.controllers));
-    out.push_back({.cgroup_id = cgroup.cgroup_id, .level = cgroup.level, .hierarchy = hierarchy});
-  }
-  if (out.size() > SCOPE_MAX) {
-    return fail("scope: at most " + std::to_string(SCOPE_MAX) + " cgroups", ExitCode::kConfig);
-  }
-  return out;
-}
 
 // Blocks the signals that the loop handles, for this thread and those that it starts, and opens a
 // descriptor for them.
@@ -130,6 +117,7 @@ Result<void> Daemon::apply(const config::Config& config,
   audit_->set_max_command_line_bytes(config.log.max_command_line_bytes);
   audit_->set_dry_run(config.dry_run);
   audit_->set_log_level(config.log.level);
+  TRY(monero_.apply(config));
   TRY(exec_->apply(settings));
   rules_ = rules->size();
   patterns_ = rules->allow_list().patterns();
@@ -171,6 +159,7 @@ Result<void> Daemon::start() {
   exec_ = std::make_unique<detect::ExecDetector>(
       std::move(loaded),
       [this](const detect::Finding& finding) { return audit_->handle(finding); });
+  load_monero();
   TRY(apply(*config, rules));
   if (!config->metrics.listen.empty()) {
     server_ = TRY(metrics::Server::start(config->metrics.listen,
@@ -178,6 +167,7 @@ Result<void> Daemon::start() {
   }
   TRY(exec_->start());
   up_ = true;
+  TRY(monero_.start());
   keep(std::move(*config));
   ++reloads_ok_;
   JsonLine line;
@@ -190,6 +180,18 @@ Result<void> Daemon::start() {
   log(config::LogLevel::kInfo, "Watching for processes we don't like...", std::move(line));
   malloc_trim(0);  // what reading and compiling the rules took
   return {};
+}
+
+void Daemon::load_monero() {
+  const Result<void> loaded = monero_.load(
+      log_, [this](std::uint64_t id) { return exec_ ? exec_->cgroup_path(id) : std::string(); },
+      [this](const std::string& cgroup, uid_t uid) { return exec_->unit_of(cgroup, uid); });
+  if (loaded) return;
+  JsonLine line;
+  line.add("action", "detector-unavailable")
+      .add("detector", "monero")
+      .add("reason", loaded.error().message);
+  log(config::LogLevel::kWarning, "A detector cannot run here; the others do", std::move(line));
 }
 
 // The rules' texts are in ExecRules.
@@ -265,6 +267,7 @@ Result<void> Daemon::run() {
   TRY(start());
   Result<void> result = loop();
   server_.reset();
+  monero_.stop();
   exec_->stop();
   JsonLine stopped;
   stopped.add("action", "stopped");
@@ -279,6 +282,7 @@ void Daemon::collect(metrics::Exposition& out) const {
   out.add(Metric::kChecked, {"execwhacker.bpf"}, std::uint64_t{kernel.checked});
   out.add(Metric::kChecked, {"psutil.process_iter"}, counters.scanned);
   audit_->collect(out);
+  monero_.collect(out);
   out.add(Metric::kDetectorUp, {"execwhacker"}, up_ && enabled_ ? 1.0 : 0.0);
   out.add(Metric::kRefused, {"execwhacker"}, std::uint64_t{kernel.refused});
   const std::array<std::pair<std::string_view, std::uint64_t>, 4> losses{

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/exec_audit.h"
+#include "app/monero.h"
 #include "base/fd.h"
 #include "base/line_writer.h"
 #include "base/result.h"
@@ -49,6 +50,7 @@ class Daemon {
   Result<config::Config> load_configuration(std::vector<std::string>& errors,
                                             std::vector<std::string>& warnings) const;
   Result<void> apply(const config::Config& config, const std::shared_ptr<detect::ExecRules>& rules);
+  void load_monero();
   void keep(config::Config config);
   void reload();
   void collect(metrics::Exposition& out) const;
@@ -71,6 +73,7 @@ class Daemon {
   std::unique_ptr<enforce::Enforcer> enforcer_;
   std::unique_ptr<ExecAudit> audit_;
   std::unique_ptr<detect::ExecDetector> exec_;
+  Monero monero_;  // after exec_, which it asks for cgroups
   std::unique_ptr<metrics::Server> server_;
 };
 

@@ -1,5 +1,6 @@
 #include "app/exec_audit.h"
 
+#include "app/outcome_words.h"
 #include "base/clock.h"
 #include "base/utf8.h"
 
@@ -94,29 +95,8 @@ void ExecAudit::add_process(JsonLine& line, const Finding& finding) const {
 }
 
 void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t signal_ns) {
-  struct Words {
-    const char* action;
-    const char* event;
-    const char* level;
-  };
-  const Words words = [outcome]() -> Words {
-    switch (outcome) {
-      case Outcome::kKilled:
-        return {"killed", "Killed process", "info"};
-      case Outcome::kGone:
-        return {"missed-kill", "Process exited before we could kill it", "info"};
-      case Outcome::kLimited:
-        return {"limited",
-                "NOT killing: the rule group has hit too many containers or users; it may be a bad "
-                "rule",
-                "critical"};
-      case Outcome::kFailed:
-        return {"failed", "The kernel refused to kill the process", "critical"};
-      default:
-        return {"reported", "Would have killed process", "info"};
-    }
-  }();
-  if (log_level_ > config::LogLevel::kInfo && std::string_view(words.level) == "info") return;
+  const OutcomeWords words = words_of(outcome);
+  if (log_level_ > config::LogLevel::kInfo && words.level == "info") return;
   JsonLine line;
   add_command_line(line, finding, true);
   line.add("matched", finding.rules ? ascii_lower(finding.rules->rule_text(finding.judgement.rule))

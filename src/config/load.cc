@@ -62,6 +62,33 @@ std::string group_name(std::string_view file) {
   return stem;
 }
 
+void read_paths(Fields& fields, std::string_view name, Document::Value list,
+                std::vector<std::string>& out) {
+  std::vector<std::string> paths;
+  const std::string item_name = fmt::format("an item of {}", name);
+  const bool is_list = fields.read_list(name, list, [&](Document::Value item) {
+    if (const auto path = fields.read_path(item_name, item)) paths.emplace_back(*path);
+  });
+  if (is_list) out = std::move(paths);
+}
+
+void read_action(Fields& fields, std::string_view name, Document::Value value, Action& out) {
+  fields.read_choice<Action>(name, value, {{"kill", Action::kKill}, {"report", Action::kReport}},
+                             out);
+}
+
+void read_limit(Fields& fields, std::string_view name, Document::Value value, Limit& out) {
+  using Name = std::string_view;
+  using Value = Document::Value;
+  fields.read_mapping(
+      name, value,
+      {{"maxTargets",
+        [&](Name key, Value item) { fields.read_integer(key, item, 1, 64, "", out.max_targets); }},
+       {"window", [&](Name key, Value item) {
+          fields.read_integer(key, item, 1, 3600, " seconds", out.window_s);
+        }}});
+}
+
 // One load: files go in one after the other, settings of a later one over those of an earlier one.
 class Loader {
  public:
@@ -76,7 +103,7 @@ class Loader {
   [[nodiscard]] std::vector<Fields::Key> setting_keys(Fields& fields);
   void read_scope(Fields& fields, Name name, Value value);
   void read_execwhacker(Fields& fields, Name name, Value value);
-  void read_limit(Fields& fields, Name name, Value value);
+  void read_monero(Fields& fields, Name name, Value value);
   void read_log(Fields& fields, Name name, Value value);
   void read_metrics(Fields& fields, Name name, Value value);
   [[nodiscard]] std::string unique_group_name(std::string_view file) const;
@@ -146,24 +173,17 @@ std::vector<Fields::Key> Loader::setting_keys(Fields& fields) {
       {"dryRun", [&](Name name, Value value) { fields.read_bool(name, value, config_.dry_run); }},
       {"scope", [&](Name name, Value value) { read_scope(fields, name, value); }},
       {"execwhacker", [&](Name name, Value value) { read_execwhacker(fields, name, value); }},
+      {"monero", [&](Name name, Value value) { read_monero(fields, name, value); }},
       {"log", [&](Name name, Value value) { read_log(fields, name, value); }},
       {"metrics", [&](Name name, Value value) { read_metrics(fields, name, value); }},
   };
 }
 
 void Loader::read_scope(Fields& fields, Name name, Value value) {
-  const auto read_paths = [&fields](Name list_name, Value list, std::vector<std::string>& out) {
-    std::vector<std::string> paths;
-    const std::string item_name = fmt::format("an item of {}", list_name);
-    const bool is_list = fields.read_list(list_name, list, [&](Value item) {
-      if (const auto path = fields.read_path(item_name, item)) paths.emplace_back(*path);
-    });
-    if (is_list) out = std::move(paths);
-  };
   fields.read_mapping(
       name, value,
-      {{"cgroups", [&](Name key, Value list) { read_paths(key, list, config_.scope.cgroups); }},
-       {"exclude", [&](Name key, Value list) { read_paths(key, list, config_.scope.exclude); }}});
+      {{"cgroups", [&](Name key, Value list) { read_paths(fields, key, list, config_.scope.cgroups); }},
+       {"exclude", [&](Name key, Value list) { read_paths(fields, key, list, config_.scope.exclude); }}});
 }
 
 void Loader::read_execwhacker(Fields& fields, Name name, Value value) {
@@ -172,26 +192,32 @@ void Loader::read_execwhacker(Fields& fields, Name name, Value value) {
       name, value,
       {{"enabled", [&](Name key, Value item) { fields.read_bool(key, item, out.enabled); }},
        {"action",
-        [&](Name key, Value item) {
-          fields.read_choice<Action>(
-              key, item, {{"kill", Action::kKill}, {"report", Action::kReport}}, out.action);
-        }},
+        [&](Name key, Value item) { read_action(fields, key, item, out.action); }},
        {"scanInterval",
         [&](Name key, Value item) {
           fields.read_seconds(key, item, kMaxScanInterval, out.scan_interval_s);
         }},
-       {"limit", [&](Name key, Value item) { read_limit(fields, key, item); }}});
+       {"limit", [&](Name key, Value item) { read_limit(fields, key, item, out.limit); }}});
 }
 
-void Loader::read_limit(Fields& fields, Name name, Value value) {
-  Limit& out = config_.execwhacker.limit;
+void Loader::read_monero(Fields& fields, Name name, Value value) {
+  Monero& out = config_.monero;
+  const auto read_exempt = [&](Name exempt_name, Value exempt) {
+    fields.read_mapping(
+        exempt_name, exempt,
+        {{"executables",
+          [&](Name key, Value list) { read_paths(fields, key, list, out.exempt_executables); }},
+         {"cgroups",
+          [&](Name key, Value list) { read_paths(fields, key, list, out.exempt_cgroups); }}});
+  };
   fields.read_mapping(
       name, value,
-      {{"maxTargets",
-        [&](Name key, Value item) { fields.read_integer(key, item, 1, 64, "", out.max_targets); }},
-       {"window", [&](Name key, Value item) {
-          fields.read_integer(key, item, 1, 3600, " seconds", out.window_s);
-        }}});
+      {{"enabled", [&](Name key, Value item) { fields.read_bool(key, item, out.enabled); }},
+       {"action", [&](Name key, Value item) { read_action(fields, key, item, out.action); }},
+       {"activeSampling",
+        [&](Name key, Value item) { fields.read_bool(key, item, out.active_sampling); }},
+       {"limit", [&](Name key, Value item) { read_limit(fields, key, item, out.limit); }},
+       {"exempt", read_exempt}});
 }
 
 void Loader::read_log(Fields& fields, Name name, Value value) {

@@ -141,11 +141,11 @@ TEST(Load, EmptyFilesAreValidAndWarnedOf) {
 
 TEST(Load, UnknownKeysAreErrorsWithAHint) {
   EXPECT_THAT(
-      errors("bannedCommandString: [x]\nexecwhacker: {limit: {maxTarget: 1}}\nmonero: true\n"),
+      errors("bannedCommandString: [x]\nexecwhacker: {limit: {maxTarget: 1}}\ngpu: true\n"),
       ElementsAre(
           "f:1:1: unknown key \"bannedCommandString\"; did you mean bannedCommandStrings?",
           "f:2:23: unknown key \"maxTarget\" in execwhacker.limit; did you mean maxTargets?",
-          HasSubstr("f:3:1: unknown key \"monero\"; known are bannedCommandStrings, ")));
+          HasSubstr("f:3:1: unknown key \"gpu\"; known are bannedCommandStrings, ")));
 }
 
 TEST(Load, WrongTypesAndRangesNameTheValueAndWhatIsRight) {

@@ -65,6 +65,16 @@ struct Execwhacker {
   std::vector<RuleGroup> groups;
 };
 
+// RandomX, found by its floating-point rounding modes.
+struct Monero {
+  bool enabled = true;
+  Action action = Action::kKill;
+  bool active_sampling = true;  // make samples of suspects; else only those that come by themselves
+  Limit limit;
+  std::vector<std::string> exempt_executables;  // absolute; must be root's, and only root's to write
+  std::vector<std::string> exempt_cgroups;      // as Scope::exclude
+};
+
 // Whom the daemon may touch: processes in one of `cgroups` (empty: all of the host), less those in
 // `exclude`.
 struct Scope {
@@ -88,6 +98,7 @@ struct Config {
   bool dry_run = false;            // nothing is killed by anything; everything is reported
   Scope scope;
   Execwhacker execwhacker;
+  Monero monero;
   Log log;
   Metrics metrics;
 };

@@ -24,6 +24,12 @@ enum class Metric : std::uint8_t {
   kUnexpectedErrors,
   kLogAndKillSeconds,
   kKillIfNeededSeconds,
+  kMoneroKilled,
+  kMoneroMissed,
+  kMoneroSpared,
+  kMoneroKillSeconds,
+  kMoneroSuspects,
+  kMoneroSamples,
   kDetectorUp,
   kReported,
   kRefused,
@@ -58,7 +64,7 @@ namespace values {
 inline constexpr std::array<std::string_view, 2> kSource{"execwhacker.bpf", "psutil.process_iter"};
 inline constexpr std::array<std::string_view, 3> kAllowedBy{"is-substring", "allowed-pattern",
                                                             "no-match"};
-inline constexpr std::array<std::string_view, 1> kDetector{"execwhacker"};
+inline constexpr std::array<std::string_view, 2> kDetector{"execwhacker", "monero"};
 inline constexpr std::array<std::string_view, 4> kLossReason{
     "events-ring-full", "decisions-ring-full", "recursion", "unreadable-arguments"};
 inline constexpr std::array<std::string_view, 3> kRuleKind{"banned", "allowed-pattern",
@@ -95,6 +101,18 @@ inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount
      "Time from the verdict of user space to its signal"},
     {"cryptnono_execwhacker_kill_if_needed_execution_seconds", Type::kHistogram, labels::kNone,
      "Time from exec to the verdict, where user space decides"},
+    {"cryptnono_monero_processes_killed_total", Type::kCounter, labels::kNone,
+     "Processes killed because they ran RandomX"},
+    {"cryptnono_monero_processes_missed_total", Type::kCounter, labels::kNone,
+     "Processes that ended before they could be killed"},
+    {"cryptnono_monero_processes_spared_total", Type::kCounter, labels::kNone,
+     "Processes that used all four rounding modes and were not taken for RandomX, or are exempt"},
+    {"cryptnono_monero_kill_seconds", Type::kHistogram, labels::kNone,
+     "Time from the first sample in a directed rounding mode to the kill"},
+    {"cryptnono_monero_suspects", Type::kGauge, labels::kNone,
+     "Processes that show directed rounding modes"},
+    {"cryptnono_monero_samples_total", Type::kCounter, labels::kNone,
+     "Samples of rounding modes that were counted"},
     {"cryptnono_detector_up", Type::kGauge, labels::kDetector,
      "1 if the detector's hook is attached"},
     {"cryptnono_processes_reported_total", Type::kCounter, labels::kDetector,

@@ -127,18 +127,38 @@ bool ProcReader::executable_trusted(pid_t pid) const {
          filesystem.f_type != FUSE_SUPER_MAGIC;
 }
 
+namespace {
+
+// The number behind a label of /proc/PID/status.
+template <typename Number>
+std::optional<Number> status_number(const std::string& status, std::string_view label) {
+  const std::size_t at = status.find(label);
+  if (at == std::string::npos) return std::nullopt;
+  const std::size_t digit = status.find_first_not_of(" \t", at + label.size());
+  if (digit == std::string::npos) return std::nullopt;
+  Number number = 0;
+  const char* end = status.data() + status.size();
+  if (std::from_chars(status.data() + digit, end, number).ec != std::errc()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
 std::optional<uid_t> ProcReader::read_uid(pid_t pid) const {
   // The directory belongs to the effective user, unless the process is not dumpable; the status
   // file has the real one.
   std::string text;
   if (!read_file(pid, "status", text)) return std::nullopt;
-  constexpr std::string_view kLabel = "\nUid:\t";
-  const std::size_t at = text.find(kLabel);
-  if (at == std::string::npos) return std::nullopt;
-  uid_t uid = 0;
-  const char* begin = text.data() + at + kLabel.size();
-  if (std::from_chars(begin, text.data() + text.size(), uid).ec != std::errc()) return std::nullopt;
-  return uid;
+  return status_number<uid_t>(text, "\nUid:");
+}
+
+std::uint64_t ProcReader::read_resident_bytes(pid_t pid) const {
+  std::string text;
+  if (!read_file(pid, "status", text)) return 0;
+  const auto kib = [&text](std::string_view label) {
+    return status_number<std::uint64_t>(text, label).value_or(0);
+  };
+  return (kib("\nVmRSS:") + kib("\nHugetlbPages:")) * 1024;
 }
 
 std::vector<pid_t> ProcReader::with_ancestors(pid_t pid) const {

@@ -40,6 +40,8 @@ class ProcReader {
   // and it is not on FUSE, whose server can claim any owner. The same test as in
   // bpf/lib/path.bpf.h.
   [[nodiscard]] bool executable_trusted(pid_t pid) const;
+  // Memory that is in RAM, huge pages of hugetlbfs included; 0 if the process is gone.
+  [[nodiscard]] std::uint64_t read_resident_bytes(pid_t pid) const;
   // The real user id; nothing if the process is gone.
   [[nodiscard]] std::optional<uid_t> read_uid(pid_t pid) const;
 

@@ -60,6 +60,8 @@ class ExecDetector {
   [[nodiscard]] ExecProgram& program() { return *program_; }
   // The path of a cgroup from its mount point, "" if not known (yet).
   [[nodiscard]] std::string cgroup_path(std::uint64_t cgroup_id) const;
+  // The limit's unit of a process with this /proc/PID/cgroup: its container, or its user.
+  [[nodiscard]] std::uint64_t unit_of(const std::string& proc_cgroup, uid_t uid) const;
 
  private:
   void read_decisions();
@@ -70,7 +72,6 @@ class ExecDetector {
   void on_event(std::span<const std::byte> record);
   void on_decision(std::span<const std::byte> record);
   [[nodiscard]] std::shared_ptr<const ExecRules> rules_of(std::uint32_t generation) const;
-  [[nodiscard]] std::uint64_t unit_of(const std::string& proc_cgroup, uid_t uid) const;
   void request_scan();
 
   std::unique_ptr<ExecProgram> program_;

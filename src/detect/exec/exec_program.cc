@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <unordered_map>
 
+#include "kernel/scope_writer.h"
 #include "kernel/skeleton.h"
 
 namespace cryptnono::detect {
@@ -55,14 +56,7 @@ void ExecProgram::set_enforcement(std::uint64_t kill_groups, const config::Limit
 
 void ExecProgram::set_scope(const std::vector<scope_entry>& include,
                             const std::vector<scope_entry>& exclude) {
-  enforce_config& settings = state_->skeleton->bss->settings;
-  const std::uint32_t inactive = 1 - (settings.active_scope & 1);
-  scope_set& set = settings.scope[inactive];
-  set.includes = static_cast<std::uint32_t>(std::min<std::size_t>(include.size(), SCOPE_MAX));
-  set.excludes = static_cast<std::uint32_t>(std::min<std::size_t>(exclude.size(), SCOPE_MAX));
-  std::copy_n(include.begin(), set.includes, set.include);
-  std::copy_n(exclude.begin(), set.excludes, set.exclude);
-  __atomic_store_n(&settings.active_scope, inactive, __ATOMIC_RELEASE);
+  kernel::write_scope(state_->skeleton->bss->settings, include, exclude);
 }
 
 void ExecProgram::set_unit_hierarchy(std::uint32_t hierarchy) {

@@ -1,0 +1,48 @@
+// FpuAudit: what happens to a finding of the monero detector: enforcement, log, counters.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "base/json_line.h"
+#include "base/line_writer.h"
+#include "config/types.h"
+#include "detect/fpu/fpu_finding.h"
+#include "enforce/enforcer.h"
+#include "enforce/window_limit.h"
+#include "metrics/exposition.h"
+
+namespace cryptnono::app {
+
+// All methods from any thread.
+class FpuAudit {
+ public:
+  // `cgroup_path` names a cgroup by its id. `log` must outlive the object.
+  FpuAudit(LineWriter& log, std::function<std::string(std::uint64_t)> cgroup_path);
+
+  // What may be done: `scope` without the exempt cgroups.
+  void apply(const config::Config& config, const container::Scope& scope);
+  // Acts, logs and counts. Returns false if the process should be judged again.
+  bool handle(const detect::FpuFinding& finding);
+  void collect(metrics::Exposition& out) const;
+
+ private:
+  void log_line(const detect::FpuFinding& finding, enforce::Outcome outcome);
+  void log_spared(const detect::FpuFinding& finding);
+  void add_fields(JsonLine& line, const detect::FpuFinding& finding, std::string_view action) const;
+
+  LineWriter& log_;
+  std::function<std::string(std::uint64_t)> cgroup_path_;
+  enforce::WindowLimit limit_;
+  enforce::Enforcer enforcer_{limit_};
+  std::atomic<std::uint32_t> max_command_line_bytes_ = 32768;
+  std::atomic<bool> dry_run_ = false;
+  std::atomic<config::LogLevel> log_level_ = config::LogLevel::kInfo;
+  std::atomic<std::uint64_t> killed_ = 0, missed_ = 0, spared_ = 0;
+  std::atomic<std::uint64_t> reported_ = 0, limited_ = 0, refused_ = 0, errors_ = 0;
+  metrics::Histogram kill_seconds_;
+};
+
+}  // namespace cryptnono::app

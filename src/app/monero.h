@@ -1,0 +1,41 @@
+// Monero: the monero detector as part of the daemon: program, audit, settings. A kernel that cannot
+// carry it costs this detector only.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/fpu_audit.h"
+#include "base/line_writer.h"
+#include "base/result.h"
+#include "config/types.h"
+#include "container/scope.h"
+#include "detect/fpu/fpu_detector.h"
+#include "metrics/exposition.h"
+
+namespace cryptnono::app {
+
+// One thread, but for collect().
+class Monero {
+ public:
+  using CgroupPath = std::function<std::string(std::uint64_t)>;
+
+  // Loads the kernel side; an error means that the detector is not there, and everything below does
+  // nothing. `log` must outlive the object.
+  Result<void> load(LineWriter& log, CgroupPath cgroup_path, detect::FpuDetector::UnitOf unit_of);
+  Result<void> apply(const config::Config& config);
+  Result<void> start();
+  void stop();
+  [[nodiscard]] bool up() const { return up_ && enabled_; }
+  void collect(metrics::Exposition& out) const;
+
+ private:
+  std::unique_ptr<FpuAudit> audit_;
+  std::unique_ptr<detect::FpuDetector> detector_;
+  std::atomic<bool> up_ = false, enabled_ = false;
+};
+
+}  // namespace cryptnono::app

@@ -1,0 +1,100 @@
+// FpuDetector: monero. Finds RandomX by its rounding modes; says what it finds, and acts on nothing.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "detect/fpu/evidence.h"
+#include "detect/fpu/fpu_finding.h"
+#include "detect/fpu/fpu_program.h"
+#include "detect/fpu/sampler.h"
+#include "kernel/ring_buffer.h"
+#include "proc/proc_reader.h"
+
+namespace cryptnono::detect {
+
+struct FpuSettings {
+  bool enabled = true;
+  bool active_sampling = true;
+  std::vector<std::string> exempt_executables;  // absolute; of root's, and only root's to write
+  std::vector<scope_entry> include;
+  std::vector<scope_entry> exclude;  // exempt cgroups too
+};
+
+// apply(), start() and stop() belong to one thread; the rest may be called from any.
+class FpuDetector {
+ public:
+  // `unit_of` gives the limit's unit of a process, from /proc/PID/cgroup and its user.
+  using UnitOf = std::function<std::uint64_t(const std::string& proc_cgroup, uid_t uid)>;
+
+  FpuDetector(std::unique_ptr<FpuProgram> program, FpuSink sink, UnitOf unit_of);
+  ~FpuDetector();
+  FpuDetector(const FpuDetector&) = delete;
+  FpuDetector& operator=(const FpuDetector&) = delete;
+
+  void apply(const FpuSettings& settings);
+  // Attaches the hook and starts the threads. Call after apply().
+  Result<void> start();
+  void stop();
+
+  struct Counters {
+    FpuProgram::Stats program;
+    std::size_t suspects = 0;
+    std::uint64_t wakes = 0;  // of the sampler
+    std::uint64_t judged = 0;
+    bool real_time = false;
+  };
+  [[nodiscard]] Counters counters() const;
+
+ private:
+  struct Suspect;
+  struct Process;
+  struct Inherited;
+  using ProcessKey = std::pair<std::uint32_t, std::uint64_t>;  // pid, start time
+  using Heir = std::pair<std::uint64_t, std::uint32_t>;        // cgroup id, user
+
+  void run();
+  void on_event(std::span<const std::byte> record);
+  void judge_all();
+  void judge_process(Process& process, std::uint64_t now);
+  bool read_threads(Process& process, std::uint64_t now);
+  void found(Process& process, const FpuJudgement& judgement, std::uint64_t now);
+  void cleared(Process& process, const FpuJudgement& judgement, std::uint64_t now);
+  void bequeath(const Process& process, std::uint64_t now);
+  [[nodiscard]] FpuCounts inherited_by(const Process& process, std::uint64_t now);
+  [[nodiscard]] FpuFinding describe(const Process& process, const FpuJudgement& judgement,
+                                    std::uint64_t now) const;
+  [[nodiscard]] bool exempt(const FpuFinding& finding) const;
+  void set_active(Process& process, bool active);
+  void forget(Process& process);
+
+  std::unique_ptr<FpuProgram> program_;
+  FpuSink sink_;
+  UnitOf unit_of_;
+  Sampler sampler_;
+  proc::ProcReader reader_;
+  std::unique_ptr<kernel::RingBuffer> events_;
+  Fd stop_fd_;
+  std::thread thread_;
+
+  mutable std::mutex mutex_;
+  FpuSettings settings_;  // guarded by mutex_
+
+  // Of the detector's thread.
+  std::map<ProcessKey, Process> processes_;
+  std::map<Heir, Inherited> inherited_;
+
+  std::atomic<bool> enabled_ = true, sampling_ = true;  // of settings_
+  std::atomic<std::size_t> suspects_ = 0;
+  std::atomic<std::uint64_t> judged_ = 0;
+};
+
+}  // namespace cryptnono::detect

@@ -1,0 +1,34 @@
+#include "enforce/window_limit.h"
+
+#include <gtest/gtest.h>
+
+namespace cryptnono::enforce {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+TEST(WindowLimit, LetsOneUnitInAgainAndNoMoreUnitsThanItMay) {
+  std::uint64_t now = kSecond;
+  WindowLimit limit([&now] { return now; });
+  limit.set({.max_targets = 2, .window_s = 60});
+  EXPECT_TRUE(limit.admit(0, 1));
+  EXPECT_TRUE(limit.admit(0, 2));
+  EXPECT_FALSE(limit.admit(0, 3));
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(limit.admit(0, 1));
+  EXPECT_FALSE(limit.admit(0, 3));
+}
+
+TEST(WindowLimit, ForgetsAUnitWhenTheWindowHasPassed) {
+  std::uint64_t now = kSecond;
+  WindowLimit limit([&now] { return now; });
+  limit.set({.max_targets = 1, .window_s = 60});
+  EXPECT_TRUE(limit.admit(0, 1));
+  now += 59 * kSecond;
+  EXPECT_FALSE(limit.admit(0, 2));
+  now += kSecond;
+  EXPECT_TRUE(limit.admit(0, 2));
+  EXPECT_FALSE(limit.admit(0, 1));
+}
+
+}  // namespace
+}  // namespace cryptnono::enforce
