@@ -34,8 +34,8 @@ inline constexpr double kRareShare = 0.02;
 // that stays in a mode for 100 ms or longer has 0.16 at most.
 inline constexpr double kChange = 0.5;
 inline constexpr double kSlowChange = 0.16;
-// Natural logarithms. A false kill needs odds of a million to one (with the signs below: a billion).
-inline constexpr double kKill = 13.8;
+// Natural logarithms of odds: ten million to one, and a billion to one.
+inline constexpr double kKill = 16.1;
 inline constexpr double kKillWithoutFlush = 20.7;
 // Signs that are independent of the modes and the same for all samples of a program, so they count
 // once: no honest program of those measured sets flush-to-zero in directed modes (1 in 1,000

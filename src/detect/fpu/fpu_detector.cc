@@ -213,7 +213,7 @@ void FpuDetector::judge_process(Process& process, std::uint64_t now) {
   ++judged_;
   process.evidence.inherited = inherited_by(process, now);
   FpuJudgement judgement = judge(process.evidence);
-  if (judgement.verdict != FpuVerdict::kRandomX && judgement.score > 0) {
+  if (judgement.verdict != FpuVerdict::kRandomX && judgement.all_modes) {
     // Only now the memory is asked for: /proc is slower than all the rest.
     process.evidence.resident_bytes =
         reader_.read_resident_bytes(static_cast<pid_t>(process.key.first));

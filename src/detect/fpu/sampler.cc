@@ -23,7 +23,8 @@ constexpr int kSamplesInTurn = 8;
 // When no suspect has run for so many rounds, it is enough to look less often.
 constexpr std::uint32_t kPatientRounds = 100;
 constexpr microseconds kSlowRound{40'000};
-constexpr microseconds kHeartbeat{100'000};
+constexpr microseconds kHeartbeat{250'000};
+constexpr std::uint64_t kHeartbeatNs = 240'000'000;  // ...while suspects keep it awake
 // CPUs that one heartbeat sees to: bounds its cost on a machine of many busy CPUs.
 constexpr std::size_t kVisitsPerHeartbeat = 2;
 
@@ -70,7 +71,7 @@ void Sampler::run() {
       suspicion = suspicion_;
     }
     const std::uint64_t now = monotonic_ns();
-    if (now - last_heartbeat >= 90'000'000) {
+    if (now - last_heartbeat >= kHeartbeatNs) {
       last_heartbeat = now;
       heartbeat();
     }

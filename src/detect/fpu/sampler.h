@@ -3,7 +3,7 @@
 // A sample is taken when a thread is switched out. The sampler's thread has the highest real-time
 // priority and does nothing but sleep and wake, on the CPU where a suspect runs: each waking
 // preempts the suspect for some microseconds. The moments are random, so that nobody can be in
-// nearest mode just then. Without a suspect it wakes ten times a second to see to CPUs on which
+// nearest mode just then. Without a suspect it wakes four times a second to see to CPUs on which
 // nothing was sampled (a thread alone there is never switched out).
 #pragma once
 
