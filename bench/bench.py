@@ -301,6 +301,13 @@ def matcher():
     report("match.pyahocorasick_mb_s.50k", rate, "MB/s", better="higher")
 
 
+def monero(inside):
+    sys.path.insert(0, str(ROOT / "tests/daemon"))
+    from honest import honest_commands
+    import randomx
+    randomx.run(report, BUILD, inside, Daemon, ROUNDS, honest_commands)
+
+
 def main():
     inside, outside = cgroup("in"), cgroup("out")
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
@@ -308,7 +315,7 @@ def main():
     about = {"machine": f"{machine}, {os.cpu_count()} CPUs", "kernel": platform.release(), "commit": commit, "rounds": ROUNDS}
     print(json.dumps(about))
     try:
-        for part in (matcher, escapes, decisions, life, exec_cost):
+        for part in (matcher, escapes, decisions, life, exec_cost, monero):
             wanted = os.environ.get("BENCH_ONLY")
             if wanted and part.__name__ not in wanted.split(","):
                 continue

@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "container/scope.h"
 #include "detect/exec/exec_program.h"
+#include "detect/fpu/fpu_program.h"
 #include "match/tables.h"
 #include "proc/proc_reader.h"
 
@@ -126,6 +127,19 @@ void try_exec_hook(Report& report) {
               true);
 }
 
+// The same for the monero detector, with a test run of what active sampling asks.
+void try_fpu_hook(Report& report) {
+  auto program = detect::FpuProgram::load();
+  const Result<void> loaded =
+      program ? Result<void>{} : Result<void>{tl::unexpected(program.error())};
+  report.line("monero: load the program", loaded, "RandomX is not detected", false);
+  if (!program) return;
+  (*program)->set_scope({{.cgroup_id = ~std::uint64_t{0}, .level = 0, .hierarchy = HIERARCHY_V2}},
+                        {});
+  report.line("monero: attach to x86_fpu_regs_deactivated (tp_btf, x86)", (*program)->attach(),
+              "RandomX is not detected", false);
+}
+
 }  // namespace
 
 int run_doctor(std::ostream& out) {
@@ -135,6 +149,7 @@ int run_doctor(std::ostream& out) {
   Report report(out);
   report.line("kernel type information (BTF)", try_btf(), "nothing can be loaded", true);
   try_exec_hook(report);
+  try_fpu_hook(report);
   report.line("initial pid namespace", try_root_pid_namespace(),
               "scans and decisions of user space see other pids than the kernel: set hostPID",
               false);
@@ -145,7 +160,9 @@ int run_doctor(std::ostream& out) {
   report.line("cgroup v2", try_cgroup2(),
               "scope by cgroup v1 only; containers are told apart by user id", false);
   report.line("real-time priority (CAP_SYS_NICE)", try_real_time(),
-              "decisions about allowed patterns may take milliseconds on a busy node", false);
+              "decisions about allowed patterns may take milliseconds on a busy node; active sampling of "
+              "RandomX does not reach a thread of higher priority",
+              false);
   report.line("watch files (inotify)", try_inotify(), "changed files need a SIGHUP", false);
   return static_cast<int>(report.code());
 }

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from conftest import BUILD, VICTIMS
+from honest import honest_commands
 
 MINER = str(VICTIMS / "randomx_miner")
 MODES = str(VICTIMS / "round_modes")
@@ -227,29 +228,6 @@ def test_without_active_sampling_it_is_found_by_what_comes_by_itself(daemon, spa
     assert child.wait(timeout=80) == -9
 
 
-def honest_commands(directory):
-    """Name, argv, or why it cannot run here."""
-    python = "/usr/bin/python3"
-    seconds = HONEST_SECONDS
-    source = directory / "work.c"
-    source.write_text("#include <stdio.h>\nint main(void){double x=1;for(int i=0;i<100;i++)x=x*1.5+i;printf(\"%f\",x);return 0;}\n")
-    loop = f"end=$(($(date +%s)+{int(seconds)})); while [ $(date +%s) -lt $end ]; do {{}}; done"
-    commands = {pattern: [MODES, pattern, str(seconds)] for pattern in
-                ("up", "up-down", "three", "cycle", "cycle-flush", "flush", "stale", "toggle")}
-    commands["boost-interval"] = [str(VICTIMS / "interval_boost"), str(seconds)]
-    commands["numpy"] = [python, "-c", "import numpy,time\nend=time.time()+%f\na=numpy.random.rand(600,600)\n"
-                         "while time.time()<end: numpy.linalg.svd(a); a@a" % seconds]
-    commands["gcc"] = ["sh", "-c", loop.format(f"gcc -O2 -o /dev/null {source}")]
-    commands["stress-ng-fp"] = ["stress-ng", "--fp", "1", "--timeout", f"{int(seconds)}s", "--quiet"]
-    commands["stress-ng-cpu"] = ["stress-ng", "--cpu", "1", "--cpu-method", "all", "--timeout", f"{int(seconds)}s", "--quiet"]
-    commands["node"] = ["node", "-e", "const e=Date.now()+%d;let s=0;while(Date.now()<e){for(let i=0;i<1e6;i++)s+=Math.sqrt(i)*1.1}" % (seconds * 1000)]
-    commands["java"] = ["jshell", "-s", "-"]
-    commands["ffmpeg"] = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc=size=640x360:duration={int(seconds * 20)}", "-t", "1200",
-                          "-f", "null", "-"]
-    commands["octave"] = ["octave-cli", "--eval", f"tic; while toc < {seconds}, svd(rand(300)); end"]
-    return commands
-
-
 HONEST = [["up", "up-down", "three", "flush"], ["cycle", "cycle-flush", "stale", "toggle"], ["boost-interval", "numpy", "gcc"],
           ["stress-ng-fp", "stress-ng-cpu", "node"], ["java"], ["ffmpeg"], ["octave"]]
 
@@ -257,7 +235,7 @@ HONEST = [["up", "up-down", "three", "flush"], ["cycle", "cycle-flush", "stale",
 @pytest.mark.parametrize("names", HONEST, ids=lambda names: "+".join(names))
 def test_honest_programs_live_at_full_load(daemon, spawn, tmp_path, names):
     """F3, F4, F5, F12, F13. Several at a time on the CPUs that there are."""
-    commands = honest_commands(tmp_path)
+    commands = honest_commands(tmp_path, VICTIMS, HONEST_SECONDS)
     missing = [name for name in names if not shutil.which(commands[name][0])]
     if missing:
         pytest.skip(f"not installed: {', '.join(commands[name][0] for name in missing)}")
