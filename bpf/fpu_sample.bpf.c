@@ -218,7 +218,7 @@ static int look_at_cpu(__u32 cpu, struct target_search *search)
 		return 1;
 	state = &cpus[cpu];
 	if (search->heartbeat) {
-		quiet = state->seen == state->runs;
+		quiet = state->runs - state->seen < FPU_QUIET_RUNS;
 		state->seen = state->runs;
 	}
 	if (!state->queue) { /* the hook has never run there, so it must be made to */

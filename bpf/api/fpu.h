@@ -23,6 +23,9 @@
 /* Two samples further apart say nothing about how fast the mode changes. */
 #define FPU_MIX_GAP_NS 16000000ULL
 
+/* A CPU with fewer samples between two heartbeats is quiet. A heartbeat makes three there itself. */
+#define FPU_QUIET_RUNS 4
+
 #define FPU_THREADS 16384
 #define FPU_ACTIVE 256
 #define FPU_MAX_CPUS 1024
@@ -78,7 +81,7 @@ struct fpu_targets {
 
 /* Arguments of `find_targets` (BPF_PROG_TEST_RUN, two u64). */
 #define TARGETS_ARG_CPUS 0	/* CPUs to look at */
-#define TARGETS_ARG_HEARTBEAT 1 /* 1: also CPUs where nothing was sampled since the last call with 1 */
+#define TARGETS_ARG_HEARTBEAT 1 /* 1: also CPUs that were quiet since the last call with 1 */
 
 /* Monotonic. */
 struct fpu_stats {

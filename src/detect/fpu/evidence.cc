@@ -91,8 +91,7 @@ FpuJudgement judge(const FpuProcess& process) {
   const double mixing = mixing_score(sum.cpu_changed, sum.cpu_repeated);
   const double modes = modes_score(sum.flushed);
   judgement.score = modes + (flushes ? kFlushSign : 0) + (large ? kMemorySign : 0);
-  if (flushes && judgement.score >= kKill && mixing >= kMixing &&
-      all_seen(process.total.flushed)) {
+  if (flushes && judgement.score >= kKill && mixing >= kMixing && all_seen(process.total.flushed)) {
     judgement.verdict = FpuVerdict::kRandomX;
     return judgement;
   }

@@ -59,9 +59,9 @@ double modes_score(const std::array<double, FPU_MODES>& by_mode);
 double mixing_score(double changed, double repeated);
 
 struct FpuProcess {
-  FpuCounts total;          // of all its threads
-  FpuCounts strongest;      // of the thread that shows all modes best
-  FpuCounts inherited;      // of processes that ran before in the same container for the same user
+  FpuCounts total;      // of all its threads
+  FpuCounts strongest;  // of the thread that shows all modes best
+  FpuCounts inherited;  // of processes that ran before in the same container for the same user
   std::uint64_t span_ns = 0;  // from the first sample to the last
   std::uint64_t resident_bytes = 0;
 };

@@ -16,9 +16,7 @@ constexpr std::uint64_t kLarge = std::uint64_t{300} << 20;
 using Source = std::function<int(int n)>;
 
 Source shares(Random& random, std::array<double, FPU_MODES> p) {
-  return [&random, p](int) {
-    return std::discrete_distribution<int>(p.begin(), p.end())(random);
-  };
+  return [&random, p](int) { return std::discrete_distribution<int>(p.begin(), p.end())(random); };
 }
 
 // What a program shows that changes its mode only every `samples` samples.

@@ -254,7 +254,7 @@ FpuFinding FpuDetector::describe(const Process& process, const FpuJudgement& jud
   finding.samples = process.samples;
   finding.threads = process.threads.size();
   finding.span_ns = now - std::min(now, process.first_ns);
-  finding.resident_bytes = process.evidence.resident_bytes;
+  finding.resident_bytes = reader_.read_resident_bytes(finding.pid);
   finding.why = judgement.why;
   return finding;
 }

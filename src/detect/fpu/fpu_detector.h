@@ -1,4 +1,5 @@
-// FpuDetector: monero. Finds RandomX by its rounding modes; says what it finds, and acts on nothing.
+// FpuDetector: monero. Finds RandomX by its rounding modes; says what it finds, and acts on
+// nothing.
 #pragma once
 
 #include <atomic>

@@ -39,7 +39,7 @@ class FpuProgram {
     std::uint32_t tid;  // 0: nothing is known of that CPU
   };
   // Where active threads run at this moment; with `heartbeat`, also the CPUs that are not idle and
-  // on which nothing was sampled since the last call with it. At most FPU_MAX_TARGETS.
+  // were quiet (FPU_QUIET_RUNS) since the last call with it. At most FPU_MAX_TARGETS.
   std::span<const Target> find_targets(bool heartbeat);
   // Number of samples counted so far; a memory access.
   [[nodiscard]] std::uint64_t samples() const;

@@ -4,7 +4,7 @@
 // priority and does nothing but sleep and wake, on the CPU where a suspect runs: each waking
 // preempts the suspect for some microseconds. The moments are random, so that nobody can be in
 // nearest mode just then. Without a suspect it wakes four times a second to see to CPUs on which
-// nothing was sampled (a thread alone there is never switched out).
+// hardly anything was sampled (a thread alone there is never switched out).
 #pragma once
 
 #include <atomic>
@@ -41,13 +41,14 @@ class Sampler {
   void sample_suspects();
   void heartbeat();
   void visit(std::uint32_t cpu);
+  void pause();
 
   FpuProgram& program_;
   std::thread thread_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  bool stopping_ = false;    // guarded by mutex_
-  bool suspicion_ = false;   // guarded by mutex_
+  bool stopping_ = false;   // guarded by mutex_
+  bool suspicion_ = false;  // guarded by mutex_
   std::atomic<bool> real_time_ = false;
   std::atomic<std::uint64_t> wakes_ = 0;
 
