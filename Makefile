@@ -14,7 +14,7 @@ build: ## build the release binary, build/release/bin/cryptnono
 	@cmake --build --preset release
 
 demo: build ## show the main job in a sandbox cgroup of its own
-	@$(BINARY) demo
+	@$(BINARY) demo --victims $(BUILD)/victims
 
 test: build ## run every test that this machine can run
 	@scripts/run_tests $(CURDIR)/$(BUILD)

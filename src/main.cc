@@ -86,6 +86,8 @@ int main(int argc, char** argv) {
   CLI::App* doctor =
       cli.add_subcommand("doctor", "Say what this kernel and these privileges allow");
   CLI::App* demo = cli.add_subcommand("demo", "Show the main job in a sandbox cgroup");
+  std::string victims;
+  demo->add_option("--victims", victims, "The folder of the programs that show RandomX");
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -98,6 +100,6 @@ int main(int argc, char** argv) {
   if (explain->parsed())
     return cryptnono::commands::run_explain(files, command_line, executable, std::cout, std::cerr);
   if (doctor->parsed()) return cryptnono::commands::run_doctor(std::cout);
-  if (demo->parsed()) return cryptnono::commands::run_demo(std::cout);
+  if (demo->parsed()) return cryptnono::commands::run_demo(victims, std::cout);
   return static_cast<int>(ExitCode::kUsage);
 }

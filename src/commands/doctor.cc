@@ -159,10 +159,11 @@ int run_doctor(std::ostream& out) {
               "scans do not know executables, so allowed executables do not count there", false);
   report.line("cgroup v2", try_cgroup2(),
               "scope by cgroup v1 only; containers are told apart by user id", false);
-  report.line("real-time priority (CAP_SYS_NICE)", try_real_time(),
-              "decisions about allowed patterns may take milliseconds on a busy node; active sampling of "
-              "RandomX does not reach a thread of higher priority",
-              false);
+  report.line(
+      "real-time priority (CAP_SYS_NICE)", try_real_time(),
+      "decisions about allowed patterns may take milliseconds on a busy node; active sampling of "
+      "RandomX does not reach a thread of higher priority",
+      false);
   report.line("watch files (inotify)", try_inotify(), "changed files need a SIGHUP", false);
   return static_cast<int>(report.code());
 }

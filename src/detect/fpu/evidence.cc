@@ -78,44 +78,91 @@ double mixing_score(double changed, double repeated) {
   return ratio(changed, repeated, fpu_model::kChange, fpu_model::kSlowChange);
 }
 
-FpuJudgement judge(const FpuProcess& process) {
-  using namespace fpu_model;
-  const bool large = process.resident_bytes >= kMemoryBytes;
-  FpuJudgement judgement;
-  judgement.all_modes = all_seen(process.total.all);
+FpuCounts total_of(const FpuProcess& process) {
+  FpuCounts total;
+  for (const FpuCounts& thread : process.threads) total += thread;
+  return total;
+}
 
-  // With flush-to-zero: all threads together, and what was inherited.
-  FpuCounts sum = process.total;
-  sum += process.inherited;
-  const bool flushes = directed(sum.flushed) >= 0.95 * directed(sum.all);
-  const double mixing = mixing_score(sum.cpu_changed, sum.cpu_repeated);
-  const double modes = modes_score(sum.flushed);
-  judgement.score = modes + (flushes ? kFlushSign : 0) + (large ? kMemorySign : 0);
-  if (flushes && judgement.score >= kKill && mixing >= kMixing && all_seen(process.total.flushed)) {
-    judgement.verdict = FpuVerdict::kRandomX;
-    return judgement;
+namespace {
+
+using fpu_model::kClear;
+using fpu_model::kFlushSign;
+using fpu_model::kKill;
+using fpu_model::kKillWithoutFlush;
+using fpu_model::kMemoryBytes;
+using fpu_model::kMemorySign;
+using fpu_model::kMinSpanWithoutFlushNs;
+using fpu_model::kMixing;
+using fpu_model::kMixingWithoutFlush;
+
+bool flushes(const FpuCounts& counts) {
+  return directed(counts.flushed) >= 0.95 * directed(counts.all);
+}
+
+double flushed_score(const FpuCounts& counts, bool large) {
+  return modes_score(counts.flushed) + kFlushSign + (large ? kMemorySign : 0);
+}
+
+bool flushed_randomx(const FpuCounts& counts, bool large, double least) {
+  return flushes(counts) && all_seen(counts.flushed) && flushed_score(counts, large) >= least &&
+         mixing_score(counts.cpu_changed, counts.cpu_repeated) >= kMixing;
+}
+
+// A single thread must show everything, for longer, and with the memory.
+bool plain_randomx(const FpuCounts& thread, const FpuProcess& process, bool large, double least) {
+  return large && process.span_ns >= kMinSpanWithoutFlushNs && all_seen(thread.all) &&
+         modes_score(thread.all) >= least &&
+         mixing_score(thread.wall_changed, thread.wall_repeated) >= kMixingWithoutFlush;
+}
+
+// Why the thread is not RandomX; empty while that is not clear.
+std::string_view against(const FpuCounts& thread, bool large) {
+  const double modes = modes_score(thread.all);
+  if (modes <= kClear) {
+    return all_seen(thread.all) ? "one of the four rounding modes is a rarity"
+                                : "it does not use all four rounding modes";
   }
-  // Without it: a single thread must show everything, for longer, and with the memory.
-  const FpuCounts& one = process.strongest;
-  const double plain = modes_score(one.all);
-  const double plain_mixing = mixing_score(one.wall_changed, one.wall_repeated);
-  if (plain >= kKillWithoutFlush && plain_mixing >= kMixingWithoutFlush && large &&
-      process.span_ns >= kMinSpanWithoutFlushNs && all_seen(one.all)) {
-    judgement.score = plain;
-    judgement.verdict = FpuVerdict::kRandomX;
-    return judgement;
+  if (mixing_score(thread.cpu_changed, thread.cpu_repeated) <= kClear)
+    return "its rounding mode stays the same for long";
+  if (modes >= kKillWithoutFlush && !large && !flushes(thread))
+    return "it neither flushes to zero nor holds RandomX's memory";
+  return {};
+}
+
+}  // namespace
+
+FpuJudgement judge(const FpuProcess& process) {
+  const bool large = process.resident_bytes >= kMemoryBytes;
+  // So many threads are so many chances for a wrong verdict.
+  const double chances = std::log(std::max<std::size_t>(1, process.threads.size()));
+  const FpuCounts total = total_of(process);
+  FpuCounts with_inherited = total;
+  with_inherited += process.inherited;
+
+  FpuJudgement judgement;
+  judgement.all_modes = all_seen(total.all);
+  judgement.score =
+      std::max(flushes(total) ? flushed_score(total, large) : -INFINITY,
+               flushes(with_inherited) ? flushed_score(with_inherited, large) : -INFINITY);
+  bool found = flushed_randomx(total, large, kKill) ||
+               (all_seen(total.flushed) && flushed_randomx(with_inherited, large, kKill));
+  std::string_view why;
+  bool cleared = !process.threads.empty();
+  for (const FpuCounts& thread : process.threads) {
+    found = found || flushed_randomx(thread, large, kKill + chances) ||
+            plain_randomx(thread, process, large, kKillWithoutFlush + chances);
+    judgement.score = std::max(
+        judgement.score, flushes(thread) ? flushed_score(thread, large) : modes_score(thread.all));
+    const std::string_view reason = against(thread, large);
+    cleared = cleared && !reason.empty();
+    why = reason;
   }
-  const auto clear = [&judgement](std::string_view why) {
+  if (found) {
+    judgement.verdict = FpuVerdict::kRandomX;
+  } else if (cleared) {
     judgement.verdict = FpuVerdict::kCleared;
     judgement.why = why;
-  };
-  if (modes_score(sum.all) <= kClear) {
-    clear(judgement.all_modes ? "one of the four rounding modes is a rarity"
-                              : "it does not use all four rounding modes");
-  } else if (mixing <= kClear) {
-    clear("its rounding mode stays the same for long");
-  } else if (plain >= kKillWithoutFlush && !large && !flushes) {
-    clear("it neither flushes to zero nor holds RandomX's memory");
   }
   return judgement;
 }

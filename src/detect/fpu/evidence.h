@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "bpf/api/fpu.h"
 
@@ -46,6 +47,8 @@ inline constexpr double kMixing = 2.0;
 inline constexpr double kMixingWithoutFlush = 6.9;
 // Evidence against: a miner is given up for a while with a probability of 1 in 1,000.
 inline constexpr double kClear = -6.9;
+// Who has shown this little of RandomX leaves nothing to its container's next process.
+inline constexpr double kWorthInheriting = -2.0;
 // RandomX's smallest memory is 256 MiB (Monero's cache; ArgonMemory in its specification), other
 // coins' variants have 128.
 inline constexpr std::uint64_t kMemoryBytes = std::uint64_t{100} << 20;
@@ -59,12 +62,13 @@ double modes_score(const std::array<double, FPU_MODES>& by_mode);
 double mixing_score(double changed, double repeated);
 
 struct FpuProcess {
-  FpuCounts total;      // of all its threads
-  FpuCounts strongest;  // of the thread that shows all modes best
+  std::vector<FpuCounts> threads;  // one each
   FpuCounts inherited;  // of processes that ran before in the same container for the same user
   std::uint64_t span_ns = 0;  // from the first sample to the last
   std::uint64_t resident_bytes = 0;
 };
+
+FpuCounts total_of(const FpuProcess& process);
 
 enum class FpuVerdict : std::uint8_t { kUndecided, kRandomX, kCleared };
 
@@ -75,6 +79,8 @@ struct FpuJudgement {
   std::string_view why;  // kCleared: what speaks against RandomX
 };
 
+// What some threads show never speaks for others: a process is RandomX if one thread is, or all
+// together, or all together with what was inherited; and it is cleared when each thread is.
 FpuJudgement judge(const FpuProcess& process);
 
 }  // namespace cryptnono::detect

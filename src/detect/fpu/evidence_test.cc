@@ -32,6 +32,7 @@ struct Ending {
 // Samples until there is a verdict, or `most` times; a pair of samples counts as close.
 Ending run(const Source& source, bool flush, std::uint64_t resident, int most) {
   FpuProcess process;
+  process.threads.resize(1);
   process.resident_bytes = resident;
   int last = -1;
   for (int n = 0; n < most; ++n) {
@@ -45,8 +46,7 @@ Ending run(const Source& source, bool flush, std::uint64_t resident, int most) {
       one.wall_repeated = one.cpu_repeated = changed ? 0 : 1;
     }
     last = static_cast<int>(mode);
-    process.total += one;
-    process.strongest = process.total;
+    process.threads[0] += one;
     process.span_ns = static_cast<std::uint64_t>(n) * 10'000'000;
     const FpuVerdict verdict = judge(process).verdict;
     if (verdict != FpuVerdict::kUndecided) return {verdict, n + 1};
@@ -102,16 +102,16 @@ TEST(Evidence, OneTwoOrThreeModesAreNeverRandomX) {
       std::array<double, FPU_MODES> p{};
       for (std::size_t m = 0; m < FPU_MODES; ++m) p[m] = (subset >> m & 1) != 0 ? share(random) : 0;
       FpuProcess process;
+      FpuCounts& thread = process.threads.emplace_back();
       process.resident_bytes = kLarge;
       process.span_ns = 600'000'000'000;
       const Source source = shares(random, p);
       for (int n = 0; n < 5000; ++n) {
         const auto mode = static_cast<std::size_t>(source(n));
-        process.total.all[mode] += 1;
-        process.total.flushed[mode] += 1;
-        process.total.wall_changed += 1;
-        process.total.cpu_changed += 1;
-        process.strongest = process.total;
+        thread.all[mode] += 1;
+        thread.flushed[mode] += 1;
+        thread.wall_changed += 1;
+        thread.cpu_changed += 1;
         ASSERT_NE(judge(process).verdict, FpuVerdict::kRandomX) << subset;
       }
     }
@@ -122,13 +122,14 @@ TEST(Evidence, OneTwoOrThreeModesAreNeverRandomX) {
 // mode.
 TEST(Evidence, AnInheritanceDoesNotReplaceAMode) {
   FpuProcess process;
+  FpuCounts& thread = process.threads.emplace_back();
   process.resident_bytes = kLarge;
   process.inherited.all = process.inherited.flushed = {50, 50, 50, 50};
   process.inherited.cpu_changed = 100;
-  process.total.all = process.total.flushed = {3, 3, 3, 0};
-  process.total.cpu_changed = 8;
+  thread.all = thread.flushed = {3, 3, 3, 0};
+  thread.cpu_changed = 8;
   EXPECT_NE(judge(process).verdict, FpuVerdict::kRandomX);
-  process.total.all[FPU_ZERO] = process.total.flushed[FPU_ZERO] = 1;
+  thread.all[FPU_ZERO] = thread.flushed[FPU_ZERO] = 1;
   EXPECT_EQ(judge(process).verdict, FpuVerdict::kRandomX);
 }
 
@@ -156,15 +157,56 @@ TEST(Evidence, ModesThatStayForATenthOfASecondAreCleared) {
 TEST(Evidence, OtherWorkInNearestModeDilutesNothing) {
   Random random(6);
   FpuProcess process;
+  FpuCounts& thread = process.threads.emplace_back();
   process.resident_bytes = kLarge;
-  process.total.all[FPU_NEAREST] = 10'000;
+  thread.all[FPU_NEAREST] = 10'000;
   const Source source = shares(random, kRandomX);
   for (int n = 0; n < 60; ++n) {
     const auto mode = static_cast<std::size_t>(source(n));
-    process.total.all[mode] += 1;
-    process.total.flushed[mode] += 1;
-    process.total.cpu_changed += 1;
+    thread.all[mode] += 1;
+    thread.flushed[mode] += 1;
+    thread.cpu_changed += 1;
   }
+  EXPECT_EQ(judge(process).verdict, FpuVerdict::kRandomX);
+}
+
+void add(FpuCounts& counts, int mode, bool flush, bool changed) {
+  counts.all[static_cast<std::size_t>(mode)] += 1;
+  counts.flushed[static_cast<std::size_t>(mode)] += flush ? 1 : 0;
+  (changed ? counts.cpu_changed : counts.cpu_repeated) += 1;
+  (changed ? counts.wall_changed : counts.wall_repeated) += 1;
+}
+
+// A thread that mines beside threads that show something else, ten times as often.
+TEST(Evidence, DecoysBesideAMinerHideNothing) {
+  for (const bool flush : {false, true}) {
+    for (const bool slow : {false, true}) {
+      Random random(7);
+      FpuProcess process;
+      process.threads.resize(8);
+      process.resident_bytes = kLarge;
+      const Source miner = shares(random, kRandomX);
+      FpuVerdict verdict = FpuVerdict::kUndecided;
+      for (int n = 0; n < 100 && verdict == FpuVerdict::kUndecided; ++n) {
+        add(process.threads[0], miner(n), true, random() % 10 < 7);
+        for (std::size_t decoy = 1; decoy < process.threads.size(); ++decoy)
+          for (int i = 0; i < 10; ++i)
+            add(process.threads[decoy], slow ? n / 10 % FPU_MODES : FPU_UP, flush, false);
+        verdict = judge(process).verdict;
+      }
+      EXPECT_EQ(verdict, FpuVerdict::kRandomX) << flush << slow;
+    }
+  }
+}
+
+TEST(Evidence, AnInheritanceNeverSpeaksForAProcess) {
+  Random random(8);
+  FpuProcess process;
+  process.threads.resize(1);
+  process.inherited.all = process.inherited.flushed = {0, 0, 10'000, 0};
+  process.inherited.cpu_repeated = 10'000;
+  const Source miner = shares(random, kRandomX);
+  for (int n = 0; n < 60; ++n) add(process.threads[0], miner(n), true, n % 10 < 7);
   EXPECT_EQ(judge(process).verdict, FpuVerdict::kRandomX);
 }
 

@@ -123,7 +123,7 @@ void FpuDetector::on_event(std::span<const std::byte> record) {
   const auto evidence = program_->thread(static_cast<pid_t>(event.tid));
   if (!evidence || evidence->start_boottime_ns != event.start_boottime_ns) return;
   const ProcessKey key{event.pid, evidence->process_start_ns};
-  if (!processes_.contains(key) && processes_.size() >= kMaxProcesses) return;
+  if (!processes_.contains(key) && processes_.size() >= kMaxProcesses) drop_oldest_process();
   const std::uint64_t now = monotonic_ns();
   Process& process = processes_[key];
   process.key = key;
@@ -131,9 +131,9 @@ void FpuDetector::on_event(std::span<const std::byte> record) {
   process.uid = evidence->uid;
   process.cgroup_id = evidence->cgroup_id;
   const auto tid = static_cast<pid_t>(event.tid);
-  if (process.threads.size() < kMaxThreads || process.threads.contains(tid)) {
-    process.threads[tid] = {.start_boottime_ns = event.start_boottime_ns, .evidence = *evidence};
-  }
+  if (process.threads.size() >= kMaxThreads && !process.threads.contains(tid))
+    drop_weakest_thread(process);
+  process.threads[tid] = {.start_boottime_ns = event.start_boottime_ns, .evidence = *evidence};
   const std::uint32_t before = process.modes;
   process.modes |= event.modes;
   if (process.done) return;
@@ -145,6 +145,29 @@ void FpuDetector::on_event(std::span<const std::byte> record) {
   } else if (now >= process.paused_until || completed) {
     set_active(process, true);
   }
+}
+
+// Who starts many threads or processes that show a little must not keep others from being seen.
+void FpuDetector::drop_weakest_thread(Process& process) {
+  const auto score = [](const auto& entry) {
+    return modes_score(counts_of(entry.second.evidence).all);
+  };
+  const auto weakest = std::min_element(
+      process.threads.begin(), process.threads.end(),
+      [&score](const auto& one, const auto& other) { return score(one) < score(other); });
+  program_->set_active(weakest->first, false);
+  process.threads.erase(weakest);
+}
+
+void FpuDetector::drop_oldest_process() {
+  const auto rank = [](const auto& entry) {
+    return std::pair(entry.second.active, entry.second.last_ns);
+  };
+  const auto oldest = std::min_element(
+      processes_.begin(), processes_.end(),
+      [&rank](const auto& one, const auto& other) { return rank(one) < rank(other); });
+  forget(oldest->second);
+  processes_.erase(oldest);
 }
 
 void FpuDetector::set_active(Process& process, bool active) {
@@ -180,24 +203,16 @@ bool FpuDetector::read_threads(Process& process, std::uint64_t now) {
     // Nothing to be judged now; only whether it is still there.
     return reader_.read_stat(static_cast<pid_t>(process.key.first)).has_value();
   }
-  FpuProcess sum;
-  double best = -INFINITY;
+  process.evidence.threads.clear();
   process.samples = 0;
   for (auto& [tid, suspect] : process.threads) {
     const auto fresh = program_->thread(tid);
     if (fresh && fresh->start_boottime_ns == suspect.start_boottime_ns) suspect.evidence = *fresh;
-    const FpuCounts counts = counts_of(suspect.evidence);
-    sum.total += counts;
-    const double score = modes_score(counts.all);
-    if (score > best) {
-      best = score;
-      sum.strongest = counts;
-    }
+    process.evidence.threads.push_back(counts_of(suspect.evidence));
     process.samples += suspect.evidence.samples;
     process.last_ns = std::max<std::uint64_t>(process.last_ns, suspect.evidence.last_ns);
   }
-  sum.span_ns = process.last_ns - std::min(process.first_ns, process.last_ns);
-  process.evidence = sum;
+  process.evidence.span_ns = process.last_ns - std::min(process.first_ns, process.last_ns);
   return reader_.read_stat(static_cast<pid_t>(process.key.first)).has_value();
 }
 
@@ -228,8 +243,7 @@ void FpuDetector::judge_process(Process& process, std::uint64_t now) {
       break;
     case FpuVerdict::kUndecided:
       if (now - process.active_since > kUndecided) {
-        process.paused_until = now + kFirstPause;
-        set_active(process, false);
+        pause(process, now);
       }
   }
 }
@@ -249,7 +263,7 @@ FpuFinding FpuDetector::describe(const Process& process, const FpuJudgement& jud
     reader_.read_thread_cmdline(finding.pid, finding.command_line);
   finding.cgroup_id = process.cgroup_id;
   finding.unit = unit_of_(reader_.read_cgroup(finding.pid), finding.uid);
-  finding.counts = process.evidence.total;
+  finding.counts = total_of(process.evidence);
   finding.score = judgement.score;
   finding.samples = process.samples;
   finding.threads = process.threads.size();
@@ -281,7 +295,11 @@ void FpuDetector::found(Process& process, const FpuJudgement& judgement, std::ui
   }
   process.done = sink_(finding) || finding.spared;
   set_active(process, false);
-  if (process.done) return;
+  if (!process.done) pause(process, now);
+}
+
+void FpuDetector::pause(Process& process, std::uint64_t now) {
+  set_active(process, false);
   process.paused_until = now + process.pause;
   process.pause = std::min(process.pause * 2, kLongestPause);
 }
@@ -299,12 +317,12 @@ void FpuDetector::cleared(Process& process, const FpuJudgement& judgement, std::
   process.threads.clear();
   process.modes = 0;
   process.first_ns = 0;
-  process.paused_until = now + process.pause;
-  process.pause = std::min(process.pause * 2, kLongestPause);
+  pause(process, now);
 }
 
 void FpuDetector::bequeath(const Process& process, std::uint64_t now) {
-  const FpuCounts& own = process.evidence.total;
+  const FpuCounts own = total_of(process.evidence);
+  if (modes_score(own.flushed) <= fpu_model::kWorthInheriting) return;
   // Without flush-to-zero, several processes together prove nothing (docs/randomx.md).
   if (own.flushed[FPU_DOWN] + own.flushed[FPU_UP] + own.flushed[FPU_ZERO] <= 0) return;
   Inherited& heritage = inherited_[{process.cgroup_id, process.uid}];

@@ -76,6 +76,9 @@ class FpuDetector {
   [[nodiscard]] bool exempt(const FpuFinding& finding) const;
   void set_active(Process& process, bool active);
   void forget(Process& process);
+  void pause(Process& process, std::uint64_t now);
+  void drop_weakest_thread(Process& process);
+  void drop_oldest_process();
 
   std::unique_ptr<FpuProgram> program_;
   FpuSink sink_;
