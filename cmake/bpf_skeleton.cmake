@@ -5,6 +5,30 @@
 find_program(BPF_CLANG NAMES clang clang-14 REQUIRED)
 find_program(BPFTOOL NAMES bpftool PATHS /usr/sbin REQUIRED)
 
+set(BPF_FLAGS -target bpf -g -O2 -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -I${PROJECT_SOURCE_DIR}/bpf)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+  set(BPF_ARCH arm64)
+else()
+  set(BPF_ARCH x86)
+endif()
+
+# bpf_compile_only(NAME ARCH): proves, as part of `all`, that bpf/NAME.bpf.c compiles for a processor that is not this one.
+function(bpf_compile_only NAME ARCH)
+  if(ARCH STREQUAL BPF_ARCH)
+    return()
+  endif()
+  set(obj ${CMAKE_BINARY_DIR}/skeletons/${NAME}.${ARCH}.bpf.o)
+  add_custom_command(
+    OUTPUT ${obj}
+    COMMAND ${BPF_CLANG} ${BPF_FLAGS} -D__TARGET_ARCH_${ARCH} -I${PROJECT_SOURCE_DIR}/bpf/vmlinux/${ARCH}
+            -MD -MF ${obj}.d -MT ${obj} -c ${PROJECT_SOURCE_DIR}/bpf/${NAME}.bpf.c -o ${obj}
+    DEPENDS ${PROJECT_SOURCE_DIR}/bpf/${NAME}.bpf.c
+    DEPFILE ${obj}.d
+    COMMENT "BPF ${NAME} for ${ARCH}"
+    VERBATIM)
+  add_custom_target(${NAME}_${ARCH} ALL DEPENDS ${obj})
+endfunction()
+
 function(bpf_skeleton NAME)
   set(out ${CMAKE_BINARY_DIR}/skeletons)
   file(MAKE_DIRECTORY ${out})
@@ -12,8 +36,7 @@ function(bpf_skeleton NAME)
   set(skel ${out}/${NAME}.skel.h)
   add_custom_command(
     OUTPUT ${obj}
-    COMMAND ${BPF_CLANG} -target bpf -g -O2 -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter
-            -D__TARGET_ARCH_x86 -I${PROJECT_SOURCE_DIR}/bpf -I${PROJECT_SOURCE_DIR}/bpf/vmlinux
+    COMMAND ${BPF_CLANG} ${BPF_FLAGS} -D__TARGET_ARCH_${BPF_ARCH} -I${PROJECT_SOURCE_DIR}/bpf/vmlinux/${BPF_ARCH}
             -MD -MF ${obj}.d -MT ${obj} -c ${PROJECT_SOURCE_DIR}/bpf/${NAME}.bpf.c -o ${obj}.tmp
     COMMAND ${BPFTOOL} gen object ${obj}.linked ${obj}.tmp
     COMMAND ${CMAKE_COMMAND} -E rename ${obj}.linked ${obj}

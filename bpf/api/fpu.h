@@ -14,6 +14,16 @@
 #define FPU_ZERO 3
 #define FPU_MODES 4
 
+/* The same of arm64's FPCR (Arm Architecture Reference Manual, FPCR.RMode), which counts nearest, up, down, zero. */
+#define FPCR_RMODE_SHIFT 22
+#define FPCR_FZ (1U << 24) /* flush to zero */
+static inline __u32 fpcr_mode(__u32 fpcr)
+{
+	const __u32 rmode = fpcr >> FPCR_RMODE_SHIFT & 3;
+
+	return rmode == 1 ? FPU_UP : rmode == 2 ? FPU_DOWN : rmode;
+}
+
 /* Counts are in these units, so that halving them loses little. */
 #define FPU_ONE 256
 /* Evidence halves each time that 2^35 ns (34 s) have passed: a miner is decided within that, an old habit forgotten. */
@@ -85,8 +95,8 @@ struct fpu_targets {
 
 /* Monotonic. */
 struct fpu_stats {
-	__u64 samples;	   /* counted */
-	__u64 lost_events; /* ring full */
+	__u64 samples;	    /* counted */
+	__u64 lost_events;  /* ring full */
 	__u64 lost_threads; /* no room for a thread's evidence */
 };
 

@@ -167,7 +167,7 @@ Result<void> Daemon::start() {
   }
   TRY(exec_->start());
   up_ = true;
-  TRY(monero_.start());
+  start_monero();
   keep(std::move(*config));
   ++reloads_ok_;
   JsonLine line;
@@ -186,11 +186,25 @@ void Daemon::load_monero() {
   const Result<void> loaded = monero_.load(
       log_, [this](std::uint64_t id) { return exec_ ? exec_->cgroup_path(id) : std::string(); },
       [this](const std::string& cgroup, uid_t uid) { return exec_->unit_of(cgroup, uid); });
-  if (loaded) return;
+  if (!loaded) log_unavailable("monero", loaded.error());
+}
+
+void Daemon::start_monero() {
+  const Result<void> started = monero_.start();
+  if (!started) return log_unavailable("monero", started.error());
+  if (monero_.real_time()) return;
   JsonLine line;
-  line.add("action", "detector-unavailable")
+  line.add("action", "detector-degraded")
       .add("detector", "monero")
-      .add("reason", loaded.error().message);
+      .add("reason", "no real-time priority (CAP_SYS_NICE)");
+  log(config::LogLevel::kWarning,
+      "Active sampling runs at ordinary priority: RandomX is found later on a busy node",
+      std::move(line));
+}
+
+void Daemon::log_unavailable(std::string_view detector, const Error& error) {
+  JsonLine line;
+  line.add("action", "detector-unavailable").add("detector", detector).add("reason", error.message);
   log(config::LogLevel::kWarning, "A detector cannot run here; the others do", std::move(line));
 }
 

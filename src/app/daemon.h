@@ -51,6 +51,8 @@ class Daemon {
                                             std::vector<std::string>& warnings) const;
   Result<void> apply(const config::Config& config, const std::shared_ptr<detect::ExecRules>& rules);
   void load_monero();
+  void start_monero();
+  void log_unavailable(std::string_view detector, const Error& error);
   void keep(config::Config config);
   void reload();
   void collect(metrics::Exposition& out) const;

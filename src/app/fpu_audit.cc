@@ -29,10 +29,8 @@ bool FpuAudit::handle(const FpuFinding& finding) {
     log_spared(finding);
     return true;
   }
-  const enforce::Action action = enforcer_.act({.pid = finding.pid,
-                                                .start_ticks = finding.start_ticks,
-                                                .unit = finding.unit,
-                                                .groups = 1});
+  const enforce::Action action = enforcer_.act(
+      {.pid = finding.pid, .start_ticks = finding.start_ticks, .unit = finding.unit, .groups = 1});
   switch (action.outcome) {
     case Outcome::kKilled:
       ++killed_;
@@ -64,8 +62,7 @@ void FpuAudit::add_fields(JsonLine& line, const FpuFinding& finding,
   if (whole > max_command_line_bytes_) text.resize(max_command_line_bytes_);
   line.add("pid", finding.pid).add("cmdline", text);
   if (text.size() < whole)
-    line.add("truncated", true)
-        .add("cmdline_bytes", std::uint64_t{finding.command_line.size()});
+    line.add("truncated", true).add("cmdline_bytes", std::uint64_t{finding.command_line.size()});
   const auto& all = finding.counts.all;
   const auto& flushed = finding.counts.flushed;
   const auto histogram = [](const std::array<double, FPU_MODES>& counts) {

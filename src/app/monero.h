@@ -27,8 +27,11 @@ class Monero {
   // nothing. `log` must outlive the object.
   Result<void> load(LineWriter& log, CgroupPath cgroup_path, detect::FpuDetector::UnitOf unit_of);
   Result<void> apply(const config::Config& config);
+  // An error means the same as one of load().
   Result<void> start();
   void stop();
+  // After start(): without real-time priority, active sampling preempts less surely.
+  [[nodiscard]] bool real_time() const { return !detector_ || detector_->real_time(); }
   [[nodiscard]] bool up() const { return up_ && enabled_; }
   void collect(metrics::Exposition& out) const;
 

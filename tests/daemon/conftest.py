@@ -72,9 +72,9 @@ class Cgroup:
 
 
 class Daemon:
-    def __init__(self, sandbox, arguments, stdout=subprocess.PIPE):
+    def __init__(self, sandbox, arguments, stdout=subprocess.PIPE, through=()):
         assert any(a == "--scope" for a in arguments), "a daemon without a scope could kill anything"
-        self.process = subprocess.Popen([BINARY, "run", *arguments], stdout=stdout, stderr=subprocess.PIPE,
+        self.process = subprocess.Popen([*through, BINARY, "run", *arguments], stdout=stdout, stderr=subprocess.PIPE,
                                         text=True, preexec_fn=die_with_parent)
         self.sandbox = sandbox
         self.lines = []
@@ -152,7 +152,7 @@ def daemon(sandbox, tmp_path):
     """Starts a daemon scoped to the sandbox. config: YAML text, a list of files, or nothing for the embedded default."""
     running = []
 
-    def start(config=None, arguments=(), scope=None, ready=True, stdout=subprocess.PIPE, metrics=False):
+    def start(config=None, arguments=(), scope=None, ready=True, stdout=subprocess.PIPE, metrics=False, through=()):
         files = []
         if isinstance(config, str):
             path = tmp_path / f"config{len(running)}.yaml"
@@ -166,7 +166,7 @@ def daemon(sandbox, tmp_path):
             command += ["--metrics-listen", f"127.0.0.1:{port}"]
         for path in files:
             command += ["-c", path]
-        one = Daemon(sandbox, command, stdout)
+        one = Daemon(sandbox, command, stdout, through)
         one.port = port
         one.files = [pathlib.Path(path) for path in files]
         running.append(one)

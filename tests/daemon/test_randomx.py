@@ -228,6 +228,20 @@ def test_without_active_sampling_it_is_found_by_what_comes_by_itself(daemon, spa
     assert child.wait(timeout=80) == -9
 
 
+def test_without_real_time_priority_it_says_so_and_still_finds_it(daemon, spawn):
+    one = daemon(EMPTY, metrics=True, through=["setpriv", "--bounding-set", "-sys_nice"])
+    assert "CAP_SYS_NICE" in one.wait_for(action="detector-degraded", detector="monero")["reason"]
+    assert one.metrics()["cryptnono_monero_real_time"] == 0
+    assert death_s(*start(spawn, [MINER, "20"])) < 10
+
+
+def test_what_a_dead_program_showed_does_not_hide_the_next_one(watched, spawn):
+    """Evidence is inherited within a container, so that restarts are found; it must not speak for anybody."""
+    decoys = [spawn.start([MODES, pattern, "3"]) for pattern in ("cycle-flush", "up", "flush")]
+    assert [child.wait(timeout=20) for child in decoys] == [0, 0, 0]
+    assert death_s(*start(spawn, [MINER, "-t", "2", "20"])) < 2
+
+
 HONEST = [["up", "up-down", "three", "flush"], ["cycle", "cycle-flush", "stale", "toggle"], ["boost-interval", "numpy", "gcc"],
           ["stress-ng-fp", "stress-ng-cpu", "node"], ["java"], ["ffmpeg"], ["octave"]]
 

@@ -170,6 +170,14 @@ TEST(Evidence, OtherWorkInNearestModeDilutesNothing) {
   EXPECT_EQ(judge(process).verdict, FpuVerdict::kRandomX);
 }
 
+// What fesetround() sets on arm64: glibc's fpu_control.h.
+TEST(Evidence, Arm64sEncodingOfTheModes) {
+  EXPECT_EQ(fpcr_mode(0), FPU_NEAREST);
+  EXPECT_EQ(fpcr_mode(0x00400000 | FPCR_FZ), FPU_UP);
+  EXPECT_EQ(fpcr_mode(0x00800000), FPU_DOWN);
+  EXPECT_EQ(fpcr_mode(0x00c00000 | FPCR_FZ), FPU_ZERO);
+}
+
 void add(FpuCounts& counts, int mode, bool flush, bool changed) {
   counts.all[static_cast<std::size_t>(mode)] += 1;
   counts.flushed[static_cast<std::size_t>(mode)] += flush ? 1 : 0;

@@ -351,8 +351,7 @@ FpuDetector::Counters FpuDetector::counters() const {
   return {.program = program_->stats(),
           .suspects = suspects_,
           .wakes = sampler_.wakes(),
-          .judged = judged_,
-          .real_time = sampler_.real_time()};
+          .judged = judged_};
 }
 
 }  // namespace cryptnono::detect

@@ -45,13 +45,14 @@ class FpuDetector {
   // Attaches the hook and starts the threads. Call after apply().
   Result<void> start();
   void stop();
+  // After start(): may the sampler preempt whatever runs?
+  [[nodiscard]] bool real_time() const { return sampler_.real_time(); }
 
   struct Counters {
     FpuProgram::Stats program;
     std::size_t suspects = 0;
     std::uint64_t wakes = 0;  // of the sampler
     std::uint64_t judged = 0;
-    bool real_time = false;
   };
   [[nodiscard]] Counters counters() const;
 

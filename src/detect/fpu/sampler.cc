@@ -32,6 +32,7 @@ constexpr std::size_t kVisitsPerHeartbeat = 2;
 
 void Sampler::start() {
   thread_ = std::thread([this] { run(); });
+  priority_known_.wait();
 }
 
 void Sampler::stop() {
@@ -58,6 +59,7 @@ void Sampler::run() {
   const sched_param priority{.sched_priority = sched_get_priority_max(SCHED_FIFO)};
   real_time_ = sched_setscheduler(0, SCHED_FIFO, &priority) == 0;
   if (!real_time_) setpriority(PRIO_PROCESS, 0, -20);
+  priority_known_.count_down();
   prctl(PR_SET_TIMERSLACK, 1UL);
   std::uint64_t last_heartbeat = 0;
   for (;;) {

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <latch>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -27,6 +28,7 @@ class Sampler {
   Sampler(const Sampler&) = delete;
   Sampler& operator=(const Sampler&) = delete;
 
+  // Returns when it is known whether real-time priority is to be had.
   void start();
   void stop();
   // Are there threads that were set active?
@@ -45,6 +47,7 @@ class Sampler {
 
   FpuProgram& program_;
   std::thread thread_;
+  std::latch priority_known_{1};
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;   // guarded by mutex_
