@@ -12,6 +12,8 @@ import threading
 import time
 import urllib.request
 
+from honest import missing_tools
+
 RUNS = int(os.environ.get("BENCH_RANDOMX_RUNS", "50"))
 HONEST_SECONDS = float(os.environ.get("BENCH_HONEST_SECONDS", "600"))
 
@@ -121,7 +123,7 @@ class Bench:
         work.mkdir(exist_ok=True)
         daemon, port = self.daemon()
         ran = 0
-        commands = {n: c for n, c in make_commands(work, self.build / "victims", HONEST_SECONDS).items() if shutil.which(c[0]) and n != "java"}
+        commands = {n: c for n, c in make_commands(work, self.build / "victims", HONEST_SECONDS).items() if n != "java" and not missing_tools({n: c}, [n])}
         names = sorted(commands)
         for at in range(0, len(names), 4):
             children = [self.start(commands[name]) for name in names[at:at + 4]]

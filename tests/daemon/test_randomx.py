@@ -10,7 +10,7 @@ import time
 import pytest
 
 from conftest import BUILD, VICTIMS
-from honest import honest_commands
+from honest import honest_commands, missing_tools
 
 MINER = str(VICTIMS / "randomx_miner")
 MODES = str(VICTIMS / "round_modes")
@@ -243,16 +243,16 @@ def test_what_a_dead_program_showed_does_not_hide_the_next_one(watched, spawn):
 
 
 HONEST = [["up", "up-down", "three", "flush"], ["cycle", "cycle-flush", "stale", "toggle"], ["boost-interval", "numpy", "gcc"],
-          ["stress-ng-fp", "stress-ng-cpu", "node"], ["java"], ["ffmpeg"], ["octave"]]
+          ["stress-ng-fp", "stress-ng-cpu", "node"], ["java", "x264", "R"]]
 
 
 @pytest.mark.parametrize("names", HONEST, ids=lambda names: "+".join(names))
 def test_honest_programs_live_at_full_load(daemon, spawn, tmp_path, names):
     """F3, F4, F5, F12, F13. Several at a time on the CPUs that there are."""
     commands = honest_commands(tmp_path, VICTIMS, HONEST_SECONDS)
-    missing = [name for name in names if not shutil.which(commands[name][0])]
+    missing = missing_tools(commands, names)
     if missing:
-        pytest.skip(f"not installed: {', '.join(commands[name][0] for name in missing)}")
+        pytest.skip(f"not installed: {', '.join(missing)}")
     one = daemon(EMPTY, metrics=True)
     running = {}
     for name in names:
