@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "bpf/api/common.h"
 #include "container/scope.h"
+#include "kernel/scope_writer.h"
 
 namespace cryptnono::app {
 

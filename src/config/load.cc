@@ -182,8 +182,10 @@ std::vector<Fields::Key> Loader::setting_keys(Fields& fields) {
 void Loader::read_scope(Fields& fields, Name name, Value value) {
   fields.read_mapping(
       name, value,
-      {{"cgroups", [&](Name key, Value list) { read_paths(fields, key, list, config_.scope.cgroups); }},
-       {"exclude", [&](Name key, Value list) { read_paths(fields, key, list, config_.scope.exclude); }}});
+      {{"cgroups",
+        [&](Name key, Value list) { read_paths(fields, key, list, config_.scope.cgroups); }},
+       {"exclude",
+        [&](Name key, Value list) { read_paths(fields, key, list, config_.scope.exclude); }}});
 }
 
 void Loader::read_execwhacker(Fields& fields, Name name, Value value) {
@@ -191,8 +193,7 @@ void Loader::read_execwhacker(Fields& fields, Name name, Value value) {
   fields.read_mapping(
       name, value,
       {{"enabled", [&](Name key, Value item) { fields.read_bool(key, item, out.enabled); }},
-       {"action",
-        [&](Name key, Value item) { read_action(fields, key, item, out.action); }},
+       {"action", [&](Name key, Value item) { read_action(fields, key, item, out.action); }},
        {"scanInterval",
         [&](Name key, Value item) {
           fields.read_seconds(key, item, kMaxScanInterval, out.scan_interval_s);

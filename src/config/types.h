@@ -71,8 +71,9 @@ struct Monero {
   Action action = Action::kKill;
   bool active_sampling = true;  // make samples of suspects; else only those that come by themselves
   Limit limit;
-  std::vector<std::string> exempt_executables;  // absolute; must be root's, and only root's to write
-  std::vector<std::string> exempt_cgroups;      // as Scope::exclude
+  std::vector<std::string>
+      exempt_executables;                   // absolute; must be root's, and only root's to write
+  std::vector<std::string> exempt_cgroups;  // as Scope::exclude
 };
 
 // Whom the daemon may touch: processes in one of `cgroups` (empty: all of the host), less those in

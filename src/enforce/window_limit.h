@@ -26,7 +26,7 @@ class WindowLimit : public BlastLimit {
  private:
   std::function<std::uint64_t()> now_ns_;
   std::mutex mutex_;
-  config::Limit limit_;                                          // guarded by mutex_
+  config::Limit limit_;                                           // guarded by mutex_
   std::deque<std::pair<std::uint64_t, std::uint64_t>> admitted_;  // unit, when; guarded by mutex_
 };
 

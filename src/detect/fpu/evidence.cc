@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
 
 namespace cryptnono::detect {
@@ -86,6 +87,7 @@ FpuCounts total_of(const FpuProcess& process) {
 
 namespace {
 
+constexpr double kNone = -std::numeric_limits<double>::infinity();
 using fpu_model::kClear;
 using fpu_model::kFlushSign;
 using fpu_model::kKill;
@@ -143,8 +145,8 @@ FpuJudgement judge(const FpuProcess& process) {
   FpuJudgement judgement;
   judgement.all_modes = all_seen(total.all);
   judgement.score =
-      std::max(flushes(total) ? flushed_score(total, large) : -INFINITY,
-               flushes(with_inherited) ? flushed_score(with_inherited, large) : -INFINITY);
+      std::max(flushes(total) ? flushed_score(total, large) : kNone,
+               flushes(with_inherited) ? flushed_score(with_inherited, large) : kNone);
   bool found = flushed_randomx(total, large, kKill) ||
                (all_seen(total.flushed) && flushed_randomx(with_inherited, large, kKill));
   std::string_view why;

@@ -326,7 +326,7 @@ void FpuDetector::bequeath(const Process& process, std::uint64_t now) {
   // Without flush-to-zero, several processes together prove nothing (docs/randomx.md).
   if (own.flushed[FPU_DOWN] + own.flushed[FPU_UP] + own.flushed[FPU_ZERO] <= 0) return;
   Inherited& heritage = inherited_[{process.cgroup_id, process.uid}];
-  const double age = static_cast<double>(now - heritage.at);
+  const auto age = static_cast<double>(now - heritage.at);
   heritage.counts *= heritage.at == 0 ? 0 : std::exp2(-age / kInheritedHalfLife);
   FpuCounts flushed = own;
   flushed.all = own.flushed;
