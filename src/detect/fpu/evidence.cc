@@ -106,6 +106,12 @@ double flushed_score(const FpuCounts& counts, bool large) {
   return modes_score(counts.flushed) + kFlushSign + (large ? kMemorySign : 0);
 }
 
+// The score to be shown to people, of what flushes.
+double shown(const FpuCounts& counts, bool large) {
+  if (!flushes(counts)) return kNone;
+  return flushed_score(counts, large);
+}
+
 bool flushed_randomx(const FpuCounts& counts, bool large, double least) {
   return flushes(counts) && all_seen(counts.flushed) && flushed_score(counts, large) >= least &&
          mixing_score(counts.cpu_changed, counts.cpu_repeated) >= kMixing;
@@ -144,9 +150,7 @@ FpuJudgement judge(const FpuProcess& process) {
 
   FpuJudgement judgement;
   judgement.all_modes = all_seen(total.all);
-  judgement.score =
-      std::max(flushes(total) ? flushed_score(total, large) : kNone,
-               flushes(with_inherited) ? flushed_score(with_inherited, large) : kNone);
+  judgement.score = std::max(shown(total, large), shown(with_inherited, large));
   bool found = flushed_randomx(total, large, kKill) ||
                (all_seen(total.flushed) && flushed_randomx(with_inherited, large, kKill));
   std::string_view why;
