@@ -130,13 +130,14 @@ class Bench:
             for child in children:
                 child.communicate()
                 ran += 1
-        killed = self.metrics(port)["cryptnono_monero_processes_killed_total"]
+        shown = self.metrics(port)
         lines = daemon.stop()
         print("honest programs:", ", ".join(names), f"({HONEST_SECONDS:.0f} s each, 4 at a time)")
         for line in lines:
             if line.get("action") == "spared":
                 print(f"  spared: {line['cmdline'][:60]}: {line['reason']}; score {line['evidence_score']:.1f}; {line['modes']}")
-        self.report("randomx.honest_kills", killed, "kills", 0)
+        self.report("randomx.honest_kills", shown["cryptnono_monero_processes_killed_total"], "kills", 0)
+        self.report("randomx.honest_highest_score", shown["cryptnono_monero_highest_spared_score"], "")
         self.report("randomx.honest_programs", ran, "", better="higher")
         shutil.rmtree(work)
 

@@ -51,6 +51,7 @@ void Monero::collect(metrics::Exposition& out) const {
   const auto counters = detector_->counters();
   out.add(Metric::kMoneroSuspects, {}, static_cast<double>(counters.suspects));
   out.add(Metric::kMoneroRealTime, {}, real_time() ? 1.0 : 0.0);
+  out.add(Metric::kMoneroHighestScore, {}, counters.highest_spared_score);
   out.add(Metric::kMoneroSamples, {}, std::uint64_t{counters.program.kernel.samples});
   out.add(Metric::kEventsLost, {"monero", "events-ring-full"},
           std::uint64_t{counters.program.kernel.lost_events});

@@ -51,6 +51,7 @@ struct FpuDetector::Process {
   std::uint64_t first_ns = 0, last_ns = 0;
   std::uint32_t modes = 0;
   bool told_spared = false;
+  double highest_score = 0;
   FpuProcess evidence;
   std::uint32_t samples = 0;
   std::uint32_t uid = 0;
@@ -234,6 +235,7 @@ void FpuDetector::judge_process(Process& process, std::uint64_t now) {
         reader_.read_resident_bytes(static_cast<pid_t>(process.key.first));
     judgement = judge(process.evidence);
   }
+  process.highest_score = std::max(process.highest_score, judgement.score);
   switch (judgement.verdict) {
     case FpuVerdict::kRandomX:
       found(process, judgement, now);
@@ -243,6 +245,7 @@ void FpuDetector::judge_process(Process& process, std::uint64_t now) {
       break;
     case FpuVerdict::kUndecided:
       if (now - process.active_since > kUndecided) {
+        remember_score(process);
         pause(process, now);
       }
   }
@@ -298,6 +301,11 @@ void FpuDetector::found(Process& process, const FpuJudgement& judgement, std::ui
   if (!process.done) pause(process, now);
 }
 
+// How near an honest program came to being killed.
+void FpuDetector::remember_score(const Process& process) {
+  if (process.highest_score > highest_spared_score_) highest_spared_score_ = process.highest_score;
+}
+
 void FpuDetector::pause(Process& process, std::uint64_t now) {
   set_active(process, false);
   process.paused_until = now + process.pause;
@@ -312,6 +320,7 @@ void FpuDetector::cleared(Process& process, const FpuJudgement& judgement, std::
     finding.spared = true;
     sink_(finding);
   }
+  remember_score(process);
   set_active(process, false);
   for (const auto& [tid, suspect] : process.threads) program_->forget(tid);
   process.threads.clear();
@@ -351,7 +360,8 @@ FpuDetector::Counters FpuDetector::counters() const {
   return {.program = program_->stats(),
           .suspects = suspects_,
           .wakes = sampler_.wakes(),
-          .judged = judged_};
+          .judged = judged_,
+          .highest_spared_score = highest_spared_score_};
 }
 
 }  // namespace cryptnono::detect

@@ -53,6 +53,7 @@ class FpuDetector {
     std::size_t suspects = 0;
     std::uint64_t wakes = 0;  // of the sampler
     std::uint64_t judged = 0;
+    double highest_spared_score = 0;  // of processes that were not taken for RandomX; never falls
   };
   [[nodiscard]] Counters counters() const;
 
@@ -78,6 +79,7 @@ class FpuDetector {
   void set_active(Process& process, bool active);
   void forget(Process& process);
   void pause(Process& process, std::uint64_t now);
+  void remember_score(const Process& process);
   void drop_weakest_thread(Process& process);
   void drop_oldest_process();
 
@@ -100,6 +102,7 @@ class FpuDetector {
   std::atomic<bool> enabled_ = true, sampling_ = true;  // of settings_
   std::atomic<std::size_t> suspects_ = 0;
   std::atomic<std::uint64_t> judged_ = 0;
+  std::atomic<double> highest_spared_score_ = 0;
 };
 
 }  // namespace cryptnono::detect
