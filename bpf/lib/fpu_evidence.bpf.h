@@ -18,7 +18,7 @@ struct {
 	__uint(max_entries, 256 << 10);
 } events SEC(".maps");
 
-/* By the low bits of the thread id: may `threads` hold it? Spares everybody else a look-up. Cleared by user space. */
+/* By the low bits of the thread id: may `threads` hold it? Spares everybody else a look-up. Never cleared. */
 #define TRACKED_SLOTS 65536
 __u8 tracked[TRACKED_SLOTS];
 

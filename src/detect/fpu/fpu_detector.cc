@@ -226,7 +226,6 @@ void FpuDetector::judge_process(Process& process, std::uint64_t now) {
     }
     return;
   }
-  ++judged_;
   process.evidence.inherited = inherited_by(process, now);
   FpuJudgement judgement = judge(process.evidence);
   if (judgement.verdict != FpuVerdict::kRandomX && judgement.all_modes) {
@@ -321,8 +320,7 @@ void FpuDetector::cleared(Process& process, const FpuJudgement& judgement, std::
     sink_(finding);
   }
   remember_score(process);
-  set_active(process, false);
-  for (const auto& [tid, suspect] : process.threads) program_->forget(tid);
+  forget(process);
   process.threads.clear();
   process.modes = 0;
   process.first_ns = 0;
@@ -334,13 +332,11 @@ void FpuDetector::bequeath(const Process& process, std::uint64_t now) {
   if (modes_score(own.flushed) <= fpu_model::kWorthInheriting) return;
   // Without flush-to-zero, several processes together prove nothing (docs/randomx.md).
   if (own.flushed[FPU_DOWN] + own.flushed[FPU_UP] + own.flushed[FPU_ZERO] <= 0) return;
-  Inherited& heritage = inherited_[{process.cgroup_id, process.uid}];
-  const auto age = static_cast<double>(now - heritage.at);
-  heritage.counts *= heritage.at == 0 ? 0 : std::exp2(-age / kInheritedHalfLife);
+  FpuCounts heritage = inherited_by(process, now);
   FpuCounts flushed = own;
   flushed.all = own.flushed;
-  heritage.counts += flushed;
-  heritage.at = now;
+  heritage += flushed;
+  inherited_[{process.cgroup_id, process.uid}] = {.counts = heritage, .at = now};
 }
 
 FpuCounts FpuDetector::inherited_by(const Process& process, std::uint64_t now) {
@@ -359,8 +355,6 @@ void FpuDetector::forget(Process& process) {
 FpuDetector::Counters FpuDetector::counters() const {
   return {.program = program_->stats(),
           .suspects = suspects_,
-          .wakes = sampler_.wakes(),
-          .judged = judged_,
           .highest_spared_score = highest_spared_score_};
 }
 

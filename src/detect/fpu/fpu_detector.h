@@ -51,8 +51,6 @@ class FpuDetector {
   struct Counters {
     FpuProgram::Stats program;
     std::size_t suspects = 0;
-    std::uint64_t wakes = 0;  // of the sampler
-    std::uint64_t judged = 0;
     double highest_spared_score = 0;  // of processes that were not taken for RandomX; never falls
   };
   [[nodiscard]] Counters counters() const;
@@ -101,7 +99,6 @@ class FpuDetector {
 
   std::atomic<bool> enabled_ = true, sampling_ = true;  // of settings_
   std::atomic<std::size_t> suspects_ = 0;
-  std::atomic<std::uint64_t> judged_ = 0;
   std::atomic<double> highest_spared_score_ = 0;
 };
 

@@ -96,6 +96,4 @@ Result<kernel::RingBuffer> FpuProgram::events(kernel::RingBuffer::Handler handle
   return kernel::RingBuffer::create(bpf_map__fd(state_->skeleton->maps.events), std::move(handler));
 }
 
-int FpuProgram::cpus() const { return state_->cpus; }
-
 }  // namespace cryptnono::detect

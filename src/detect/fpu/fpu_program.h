@@ -50,7 +50,6 @@ class FpuProgram {
   };
   [[nodiscard]] Stats stats() const;
   Result<kernel::RingBuffer> events(kernel::RingBuffer::Handler handler);
-  [[nodiscard]] int cpus() const;
 
  private:
   struct State;

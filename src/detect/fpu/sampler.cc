@@ -109,12 +109,10 @@ void Sampler::heartbeat() {
 void Sampler::pause() {
   std::uniform_int_distribution<int> between(kShortestUs, kLongestUs);
   std::this_thread::sleep_for(microseconds(between(random_)));
-  ++wakes_;
 }
 
 // Binds the thread to the CPU. The kernel moves it there at once, which preempts what runs there.
 void Sampler::visit(std::uint32_t cpu) {
-  ++wakes_;
   if (cpu == cpu_) return;  // it has just woken here, and so preempted what ran
   cpu_set_t set;
   CPU_ZERO(&set);

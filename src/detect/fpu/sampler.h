@@ -36,7 +36,6 @@ class Sampler {
   // False where real-time priority is not to be had: then it wakes at the best ordinary priority,
   // which preempts less surely.
   [[nodiscard]] bool real_time() const { return real_time_; }
-  [[nodiscard]] std::uint64_t wakes() const { return wakes_; }
 
  private:
   void run();
@@ -53,7 +52,6 @@ class Sampler {
   bool stopping_ = false;   // guarded by mutex_
   bool suspicion_ = false;  // guarded by mutex_
   std::atomic<bool> real_time_ = false;
-  std::atomic<std::uint64_t> wakes_ = 0;
 
   // Of the thread.
   std::minstd_rand random_{std::random_device{}()};
