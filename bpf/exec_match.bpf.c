@@ -95,7 +95,7 @@ static __always_inline void describe(struct exec_event *event)
 
 static __always_inline void act(struct exec_event *event, struct exec_stats *stats, bool defer)
 {
-	enum enforcement done = defer ? ENFORCE_FAILED : enforce(event->groups, event->unit);
+	enum enforcement done = defer ? ENFORCE_FAILED : enforce(event->groups, event->unit, true);
 
 	switch (done) {
 	case ENFORCE_KILLED:

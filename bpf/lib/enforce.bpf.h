@@ -157,12 +157,12 @@ static __always_inline enum enforcement enforcement_for(__u64 groups, __u64 unit
 	return context.admitted ? ENFORCE_KILLED : ENFORCE_LIMITED;
 }
 
-/* Kills the current process, or says why not. */
-static __always_inline enum enforcement enforce(__u64 groups, __u64 unit)
+/* Kills the current process, or says why not. `may_signal` is a constant that is false for programs that may not. */
+static __always_inline enum enforcement enforce(__u64 groups, __u64 unit, bool may_signal)
 {
 	enum enforcement verdict = enforcement_for(groups, unit);
 
-	if (verdict == ENFORCE_KILLED && bpf_send_signal(SIGKILL))
+	if (verdict == ENFORCE_KILLED && (!may_signal || bpf_send_signal(SIGKILL)))
 		return ENFORCE_FAILED;
 	return verdict;
 }

@@ -50,14 +50,14 @@ std::uint64_t start_boottime_ns(std::uint64_t ticks) {
 // The kernel's own limit, so that what it kills and what user space kills count together.
 class Daemon::KernelLimit : public enforce::BlastLimit {
  public:
-  explicit KernelLimit(detect::ExecProgram& program) : program_(program) {}
+  explicit KernelLimit(kernel::Enforcement& kernel) : kernel_(kernel) {}
   bool admit(std::uint32_t group, std::uint64_t unit) override {
-    const Result<bool> answer = program_.admit(group, unit);
+    const Result<bool> answer = kernel_.admit(group, unit);
     return answer && *answer;
   }
 
  private:
-  detect::ExecProgram& program_;
+  kernel::Enforcement& kernel_;
 };
 
 Daemon::Daemon(RunOptions options)
@@ -147,11 +147,11 @@ Result<void> Daemon::start() {
   auto rules = TRY(detect::ExecRules::compile(config->execwhacker, ++generation_));
   std::unique_ptr<detect::ExecProgram> loaded = TRY((loader.join(), std::move(*program)));
 
-  limit_ = std::make_unique<KernelLimit>(*loaded);
+  limit_ = std::make_unique<KernelLimit>(loaded->enforcement());
   enforcer_ = std::make_unique<enforce::Enforcer>(*limit_);
   const proc::ProcReader reader;
   for (const auto& [pid, ticks] : enforcer_->protected_pids()) {
-    TRY(loaded->protect(pid, start_boottime_ns(ticks)));
+    TRY(loaded->enforcement().protect(pid, start_boottime_ns(ticks)));
   }
   audit_ = std::make_unique<ExecAudit>(*enforcer_, log_, [this](std::uint64_t id) {
     return exec_ ? exec_->cgroup_path(id) : std::string();

@@ -98,6 +98,10 @@ Result<void> try_inotify() {
   return {};
 }
 
+// A scope in which nobody is.
+const std::vector<scope_entry> kNobody{
+    {.cgroup_id = ~std::uint64_t{0}, .level = 0, .hierarchy = HIERARCHY_V2}};
+
 // Loads the real program, puts real rules in force, attaches it with a scope in which nobody is,
 // and asks the limit.
 void try_exec_hook(Report& report) {
@@ -109,8 +113,7 @@ void try_exec_hook(Report& report) {
   report.line("execwhacker: load the program (BTF, bpf_loop 5.17, ring buffer 5.8)",
               outcome(program), "no command line is checked at exec", true);
   if (!program) return;
-  (*program)->set_scope({{.cgroup_id = ~std::uint64_t{0}, .level = 0, .hierarchy = HIERARCHY_V2}},
-                        {});
+  (*program)->enforcement().set_scope(kNobody, {});
   const match::Entry rule{
       .text = "cryptnono.doctor", .kind = match::Kind::kWord, .group = 0, .rule = 0};
   const auto put = [&]() -> Result<void> {
@@ -123,7 +126,7 @@ void try_exec_hook(Report& report) {
   report.line("execwhacker: attach to sched_process_exec (tp_btf)", (*program)->attach(),
               "no command line is checked at exec", true);
   report.line("execwhacker: ask the blast-radius limit (test run)",
-              outcome((*program)->admit(0, 1)), "what user space decides is reported, not killed",
+              outcome((*program)->enforcement().admit(0, 1)), "what user space decides is reported, not killed",
               true);
 }
 
@@ -134,8 +137,7 @@ void try_fpu_hook(Report& report) {
       program ? Result<void>{} : Result<void>{tl::unexpected(program.error())};
   report.line("monero: load the program", loaded, "RandomX is not detected", false);
   if (!program) return;
-  (*program)->set_scope({{.cgroup_id = ~std::uint64_t{0}, .level = 0, .hierarchy = HIERARCHY_V2}},
-                        {});
+  (*program)->set_scope(kNobody, {});
   report.line("monero: attach to x86_fpu_regs_deactivated (tp_btf, x86)", (*program)->attach(),
               "RandomX is not detected", false);
 }

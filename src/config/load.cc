@@ -11,8 +11,10 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "config/address_range.h"
 #include "config/document.h"
 #include "config/fields.h"
+#include "config/flow.h"
 #include "config/listen_address.h"
 #include "config/rules.h"
 
@@ -92,6 +94,10 @@ void read_limit(Fields& fields, std::string_view name, Document::Value value, Li
 // One load: files go in one after the other, settings of a later one over those of an earlier one.
 class Loader {
  public:
+  explicit Loader(std::function<void(const std::vector<std::string>&)> before_lists = nullptr)
+      : before_lists_(std::move(before_lists)) {
+    config_.tcpflowkiller.scan.ignore = private_ranges();
+  }
   void add_file(const std::string& path);
   void add_text(std::string_view name, std::string_view text);
   LoadResult finish();
@@ -100,14 +106,16 @@ class Loader {
   using Value = Document::Value;
   using Name = std::string_view;
 
-  [[nodiscard]] std::vector<Fields::Key> setting_keys(Fields& fields);
+  [[nodiscard]] std::vector<Fields::Key> setting_keys(Fields& fields, std::uint16_t file);
   void read_scope(Fields& fields, Name name, Value value);
   void read_execwhacker(Fields& fields, Name name, Value value);
   void read_monero(Fields& fields, Name name, Value value);
+  void read_lists();
   void read_log(Fields& fields, Name name, Value value);
   void read_metrics(Fields& fields, Name name, Value value);
   [[nodiscard]] std::string unique_group_name(std::string_view file) const;
 
+  std::function<void(const std::vector<std::string>&)> before_lists_;
   Config config_;
   Diagnostics diagnostics_;
 };
@@ -141,12 +149,25 @@ void Loader::add_text(std::string_view name, std::string_view text) {
   Fields fields(name, diagnostics_);
   RuleReader rules(fields, index, group);
   std::vector<Fields::Key> keys = rules.keys();
-  for (Fields::Key& key : setting_keys(fields)) keys.push_back(std::move(key));
+  for (Fields::Key& key : setting_keys(fields, static_cast<std::uint16_t>(index))) keys.push_back(std::move(key));
   fields.read_mapping("", *root, keys);
-  config_.execwhacker.groups.push_back(std::move(group));
+  const bool no_rules = group.banned_strings.empty() &&
+                                    group.banned_substrings.empty() &&
+                                    group.allowed_patterns.empty() && group.allowed_executables.empty();
+  if (!no_rules) config_.execwhacker.groups.push_back(std::move(group));
+}
+
+void Loader::read_lists() {
+  const Tcpflowkiller& flow = config_.tcpflowkiller;
+  if (!flow.enabled) return;
+  std::vector<std::string> patterns = flow.ban_files;
+  patterns.insert(patterns.end(), flow.allow_files.begin(), flow.allow_files.end());
+  if (before_lists_) before_lists_(patterns);
+  read_address_lists(config_, diagnostics_, read_file);
 }
 
 LoadResult Loader::finish() {
+  read_lists();
   if (diagnostics_.has_errors()) return tl::unexpected(diagnostics_.take_errors());
   std::vector<RuleGroup>& groups = config_.execwhacker.groups;
   remove_duplicate_rules(groups);
@@ -168,12 +189,18 @@ std::string Loader::unique_group_name(std::string_view file) const {
   return name;
 }
 
-std::vector<Fields::Key> Loader::setting_keys(Fields& fields) {
+std::vector<Fields::Key> Loader::setting_keys(Fields& fields, std::uint16_t file) {
   return {
       {"dryRun", [&](Name name, Value value) { fields.read_bool(name, value, config_.dry_run); }},
       {"scope", [&](Name name, Value value) { read_scope(fields, name, value); }},
       {"execwhacker", [&](Name name, Value value) { read_execwhacker(fields, name, value); }},
       {"monero", [&](Name name, Value value) { read_monero(fields, name, value); }},
+      {"tcpflowkiller",
+       [this, &fields, file](Name name, Value value) {
+         read_tcpflowkiller(fields, name, value, file, config_.tcpflowkiller);
+       }},
+      {"FlowKiller",
+       [&](Name name, Value value) { read_flowkiller(fields, name, value, config_); }},
       {"log", [&](Name name, Value value) { read_log(fields, name, value); }},
       {"metrics", [&](Name name, Value value) { read_metrics(fields, name, value); }},
   };
@@ -263,16 +290,18 @@ void Loader::read_metrics(Fields& fields, Name name, Value value) {
 
 }  // namespace
 
-LoadResult load_files(const std::vector<std::string>& paths) {
-  Loader loader;
+LoadResult load_files(const std::vector<std::string>& paths, const LoadOptions& options) {
+  Loader loader(options.before_lists);
   if (!paths.empty()) {
     for (const std::string& path : paths) loader.add_file(path);
+    if (!options.overrides.empty()) loader.add_text("command line", options.overrides);
     return loader.finish();
   }
   loader.add_text("default", kDefaultConfig);
+  if (!options.overrides.empty()) loader.add_text("command line", options.overrides);
   LoadResult result = loader.finish();
   if (!result) return result;
-  result->config.files.clear();
+  if (result->config.files.size() == 1) result->config.files.clear();
   for (RuleGroup& group : result->config.execwhacker.groups) {
     for (RuleText& rule : group.banned_strings) rule.origin = {};
   }

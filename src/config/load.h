@@ -7,6 +7,7 @@
 // The functions keep no state and touch nothing but the files; any thread.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -27,12 +28,21 @@ struct Loaded {
 // lines (syntax first): at least one, at most kMaxDiagnostics and one entry that counts the rest.
 using LoadResult = tl::expected<Loaded, std::vector<Diagnostic>>;
 
+struct LoadOptions {
+  // Called before the lists of addresses are read, with their patterns: who watches them from then
+  // on misses no change.
+  std::function<void(const std::vector<std::string>&)> before_lists;
+  // Settings from a command line, as the text of one more file; empty: none.
+  std::string overrides;
+};
+
 // Used when no file is given: the harmless test string and nothing else.
 extern const std::string_view kDefaultConfig;
 
 // The files in the order given. A file that cannot be read is an error among the others. No file:
 // kDefaultConfig, as the group "default" whose rules have no origin (line 0).
-[[nodiscard]] LoadResult load_files(const std::vector<std::string>& paths);
+[[nodiscard]] LoadResult load_files(const std::vector<std::string>& paths,
+                                    const LoadOptions& options = {});
 
 // One file called `name` with this text.
 [[nodiscard]] LoadResult load_text(std::string_view name, std::string_view text);

@@ -1,6 +1,7 @@
 // What a configuration says, as plain data. Filled by config/load.h; everybody else only reads it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -76,6 +77,41 @@ struct Monero {
   std::vector<std::string> exempt_cgroups;  // as Scope::exclude
 };
 
+// Addresses from `first` to `last`: 16 bytes in network order, IPv4 as ::ffff:a.b.c.d.
+struct AddressRange {
+  std::array<std::uint8_t, 16> first{};
+  std::array<std::uint8_t, 16> last{};
+  Origin origin;
+  std::uint16_t port = 0;  // 0: every port
+};
+
+// Whose connects are counted together.
+enum class CountPer : std::uint8_t { kProcess, kTree, kSession, kContainer };
+
+// A scan: connects to more than `threshold` distinct (address, port) within `window_s`.
+struct Scan {
+  bool enabled = true;
+  std::uint32_t threshold = 15;  // 1 to 127
+  std::uint32_t window_s = 30;   // 1 to 3600
+  CountPer per = CountPer::kProcess;
+  bool only_failed = false;          // only destinations that did not answer
+  bool udp = false;                  // UDP destinations too
+  std::vector<AddressRange> ignore;  // never counted
+};
+
+// Banned addresses and network scans.
+struct Tcpflowkiller {
+  bool enabled = false;
+  Action action = Action::kKill;
+  std::vector<AddressRange> bans;     // from the configuration and from the files
+  std::vector<AddressRange> allowed;  // win over the bans
+  std::vector<std::string> ban_files;  // paths, with wildcards
+  std::vector<std::string> allow_files;
+  Scan scan;
+  bool log_connects = false;
+  Limit limit;
+};
+
 // Whom the daemon may touch: processes in one of `cgroups` (empty: all of the host), less those in
 // `exclude`.
 struct Scope {
@@ -95,11 +131,12 @@ struct Metrics {
 };
 
 struct Config {
-  std::vector<std::string> files;  // paths as given, in order
+  std::vector<std::string> files;  // paths as given, in order; then the lists of addresses
   bool dry_run = false;            // nothing is killed by anything; everything is reported
   Scope scope;
   Execwhacker execwhacker;
   Monero monero;
+  Tcpflowkiller tcpflowkiller;
   Log log;
   Metrics metrics;
 };

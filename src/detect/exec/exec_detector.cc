@@ -55,8 +55,8 @@ Result<void> ExecDetector::apply(const ExecSettings& settings) {
     if (generations_.size() > kGenerationsKept) generations_.erase(generations_.begin());
     scan_interval_s_ = settings.scan_interval_s;
   }
-  program_->set_scope(settings.include, settings.exclude);
-  program_->set_enforcement(settings.kill_groups, settings.limit);
+  program_->enforcement().set_scope(settings.include, settings.exclude);
+  program_->enforcement().set_mode(settings.kill_groups, settings.limit);
   TRY(program_->put_in_force(*tables));
   request_scan();  // what the new rules ban may be running
   return {};
@@ -156,13 +156,13 @@ void ExecDetector::refresh_units() {
   const std::string mount_point = container::cgroup2_mount_point();
   if (mount_point.empty()) return;
   container::CgroupTree tree = container::read_cgroup_tree(mount_point);
-  std::vector<UnitCgroup> units;
+  std::vector<kernel::UnitCgroup> units;
   units.reserve(tree.units.size());
   for (const container::CgroupUnit& unit : tree.units) {
     units.push_back({.cgroup_id = unit.cgroup_id, .unit = unit.unit});
   }
   // On failure the kernel counts by user, which is coarser but safe.
-  [[maybe_unused]] const Result<void> told = program_->set_units(units);
+  [[maybe_unused]] const Result<void> told = program_->enforcement().set_units(units);
   const std::lock_guard lock(mutex_);
   cgroups_ = std::move(tree);
 }

@@ -3,12 +3,10 @@
 #include <bpf/bpf.h>
 #include <exec_match.skel.h>
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
-#include <unordered_map>
+#include <optional>
+#include <vector>
 
-#include "kernel/scope_writer.h"
 #include "kernel/skeleton.h"
 
 namespace cryptnono::detect {
@@ -18,7 +16,7 @@ struct ExecProgram::State {
 
   kernel::Skeleton<exec_match_bpf> skeleton;
   int cpus = 1;
-  std::unordered_map<std::uint64_t, std::uint64_t> units;
+  std::optional<kernel::Enforcement> enforcement;
 };
 
 ExecProgram::ExecProgram(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -37,6 +35,11 @@ Result<std::unique_ptr<ExecProgram>> ExecProgram::load() {
     if (error.code != ExitCode::kNotPermitted) error.code = ExitCode::kUnsupported;
     return tl::unexpected(std::move(error));
   }
+  state->enforcement.emplace(
+      kernel::Enforcement::Parts{.settings = &state->skeleton->bss->settings,
+                                 .protected_pids = state->skeleton->maps.protected_pids,
+                                 .units = state->skeleton->maps.units,
+                                 .limit_admit = state->skeleton->progs.limit_admit});
   return std::unique_ptr<ExecProgram>(new ExecProgram(std::move(state)));
 }
 
@@ -47,63 +50,7 @@ Result<void> ExecProgram::put_in_force(const kernel::TableMap& tables) const {
   return tables.put_in_force(bpf_map__fd(state_->skeleton->maps.rules));
 }
 
-void ExecProgram::set_enforcement(std::uint64_t kill_groups, const config::Limit& limit) {
-  volatile enforce_config& settings = state_->skeleton->bss->settings;
-  settings.limit_window_ns = std::uint64_t{limit.window_s} * 1'000'000'000;
-  settings.limit_targets = std::min<std::uint32_t>(limit.max_targets, LIMIT_SLOTS);
-  settings.kill_groups = kill_groups;
-}
-
-void ExecProgram::set_scope(const std::vector<scope_entry>& include,
-                            const std::vector<scope_entry>& exclude) {
-  kernel::write_scope(state_->skeleton->bss->settings, include, exclude);
-}
-
-void ExecProgram::set_unit_hierarchy(std::uint32_t hierarchy) {
-  state_->skeleton->bss->settings.unit_hierarchy = hierarchy;
-}
-
-Result<void> ExecProgram::protect(pid_t pid, std::uint64_t start_boottime_ns) {
-  const auto key = static_cast<std::uint32_t>(pid);
-  if (const int error =
-          bpf_map__update_elem(state_->skeleton->maps.protected_pids, &key, sizeof key,
-                               &start_boottime_ns, sizeof start_boottime_ns, BPF_ANY)) {
-    return fail_errno("cannot protect pid " + std::to_string(pid), -error);
-  }
-  return {};
-}
-
-Result<void> ExecProgram::set_units(const std::vector<UnitCgroup>& units) {
-  bpf_map* map = state_->skeleton->maps.units;
-  std::unordered_map<std::uint64_t, std::uint64_t> wanted;
-  for (const UnitCgroup& unit : units) {
-    wanted.emplace(unit.cgroup_id, unit.unit);
-    const auto known = state_->units.find(unit.cgroup_id);
-    if (known != state_->units.end() && known->second == unit.unit) continue;
-    if (const int error = bpf_map__update_elem(map, &unit.cgroup_id, sizeof unit.cgroup_id,
-                                               &unit.unit, sizeof unit.unit, BPF_ANY)) {
-      return fail_errno("cannot tell the kernel of a container", -error);
-    }
-  }
-  for (const auto& [cgroup_id, unit] : state_->units) {
-    if (!wanted.contains(cgroup_id)) bpf_map__delete_elem(map, &cgroup_id, sizeof cgroup_id, 0);
-  }
-  state_->units = std::move(wanted);
-  return {};
-}
-
-Result<bool> ExecProgram::admit(std::uint32_t group, std::uint64_t unit) {
-  std::array<std::uint64_t, 2> arguments{};
-  arguments[LIMIT_ARG_GROUP] = group;
-  arguments[LIMIT_ARG_UNIT] = unit;
-  LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = arguments.data(),
-              .ctx_size_in = static_cast<std::uint32_t>(sizeof arguments));
-  const int fd = bpf_program__fd(state_->skeleton->progs.limit_admit);
-  if (const int error = bpf_prog_test_run_opts(fd, &options)) {
-    return fail_errno("cannot ask the limit", -error);
-  }
-  return options.retval != 0;
-}
+kernel::Enforcement& ExecProgram::enforcement() { return *state_->enforcement; }
 
 exec_stats ExecProgram::stats() const {
   static_assert(sizeof(exec_stats) % sizeof(std::uint64_t) == 0);

@@ -5,26 +5,17 @@
 // to mapped memory.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <vector>
 
 #include "base/result.h"
 #include "bpf/api/exec.h"
-#include "config/types.h"
+#include "kernel/enforcement.h"
 #include "kernel/ring_buffer.h"
 #include "kernel/table_map.h"
 
 namespace cryptnono::detect {
-
-// A limit unit: the cgroup of a container or of a user's session.
-struct UnitCgroup {
-  std::uint64_t cgroup_id = 0;
-  std::uint64_t unit = 0;
-};
 
 class ExecProgram {
  public:
@@ -43,20 +34,8 @@ class ExecProgram {
   // Atomic: an exec is judged by the old rules or by the new ones, whole.
   [[nodiscard]] Result<void> put_in_force(const kernel::TableMap& tables) const;
 
-  // Which groups kill, and the limit. A group that is not in the mask reports.
-  void set_enforcement(std::uint64_t kill_groups, const config::Limit& limit);
-  // At most SCOPE_MAX entries each. Takes effect at once and as a whole.
-  void set_scope(const std::vector<scope_entry>& include, const std::vector<scope_entry>& exclude);
-  // The hierarchy in which containers are told apart (scope_entry.hierarchy).
-  void set_unit_hierarchy(std::uint32_t hierarchy);
-
-  // Never to be touched: this process, as long as it is the one that started then.
-  Result<void> protect(pid_t pid, std::uint64_t start_boottime_ns);
-  // Replaces the set of known containers. Units that stay are never missing in between.
-  Result<void> set_units(const std::vector<UnitCgroup>& units);
-
-  // Asks the kernel's blast-radius limit whether `group` may act on `unit`, and takes a slot if so.
-  Result<bool> admit(std::uint32_t group, std::uint64_t unit);
+  // Mode, scope, limit, protected processes, containers.
+  [[nodiscard]] kernel::Enforcement& enforcement();
 
   // Sum over CPUs since load.
   [[nodiscard]] exec_stats stats() const;

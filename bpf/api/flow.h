@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
+/*
+ * tcpflowkiller: what both sides know. Three things: the tables of addresses (banned, allowed, not counted), the settings
+ * of scan detection, and the records about connections.
+ *
+ * An address is 16 bytes in network order, IPv4 as ::ffff:a.b.c.d, so that a v4-mapped connect has no second name.
+ * Ports are in host order.
+ */
+#ifndef CRYPTNONO_BPF_API_FLOW_H
+#define CRYPTNONO_BPF_API_FLOW_H
+
+#include "common.h"
+
+/* ---- The tables: sorted, disjoint segments of the address space, in pages of one array map ----
+ *
+ * Bans, allowed ranges and ranges that do not count are flattened into segments when they are loaded, so a connect costs
+ * one binary search whatever overlaps. Each family has four arrays of 32-bit words or 16-byte keys, each beginning on a
+ * page: an index by the top bits of the address, the first and the last address of each segment, and what holds there.
+ */
+#define FLOW_PAGE_WORDS (MATCH_PAGE / 4)
+#define FLOW_INDEX_BITS_MAX 16
+/* Steps of a binary search: more than the segments' logarithm can be. */
+#define FLOW_SEARCH_STEPS 26
+#define FLOW_SEGMENTS_MAX (1U << 24)
+
+/* What holds in a segment. */
+#define FLOW_UNCOUNTED (1U << 31) /* connects to it are not counted as a scan's */
+#define FLOW_PORTS_MASK 0x00ffffffU
+#define FLOW_PORTS_NONE 0U	    /* not banned */
+#define FLOW_PORTS_ALL 0x00ffffffU /* banned at every port */
+/* Else: banned at some ports; word (value - 1) of the port lists is their number, and each word after it is one range,
+ * first << 16 | last. */
+#define FLOW_PORT_RANGES_MAX 64
+
+struct flow_family {
+	__u32 segments;
+	__u32 index_bits; /* 0 to FLOW_INDEX_BITS_MAX: of the address' bits after `skip` */
+	__u32 skip;	  /* leading bits that all segments share (IPv6; at most 48) */
+	__u32 index_page;
+	__u32 first_page;
+	__u32 last_page;
+	__u32 what_page;
+	__u32 pad;
+	__u64 prefix; /* those bits */
+};
+
+/* Page 0. */
+struct flow_header {
+	__u32 generation;
+	__u32 ports_page;
+	struct flow_family v4;
+	struct flow_family v6;
+};
+
+/* ---- Scans ---- */
+
+/* Distinct destinations that are remembered of one counted unit: the largest threshold is one less. */
+#define FLOW_PAIRS 128
+/* Units that are counted at one time; each takes 4 KiB while it is. */
+#define FLOW_UNITS 4096
+/* A destination that has not answered for so long counts as failed: a lost SYN is sent again after 1 s (RFC 6298). */
+#define FLOW_ANSWER_NS 2000000000ULL
+#define FLOW_PENDING_MAX 65536
+
+enum flow_per {
+	FLOW_PER_PROCESS,
+	FLOW_PER_TREE,	    /* topmost ancestor in the same cgroup and pid namespace, below that namespace's init */
+	FLOW_PER_SESSION,
+	FLOW_PER_CONTAINER, /* outside of containers: user */
+};
+
+/* Written by user space at any time. */
+struct flow_settings {
+	__u64 window_ns;
+	__u32 threshold; /* more distinct destinations than this within the window are a scan; 0: not counted */
+	__u32 per;	 /* enum flow_per */
+	__u32 only_failed;
+	__u32 udp;	   /* UDP destinations count too */
+	__u32 log_connects;
+	__u32 hooked;	   /* the connect hooks are attached at the root of the hierarchy */
+};
+
+struct flow_unit_key {
+	__u64 id;
+	__u64 start; /* process, tree: start_boottime of that process; else 0 */
+};
+
+#define FLOW_PAIR_FAILED 1U
+
+struct flow_pair {
+	__u8 addr[16];
+	__u64 last_ns; /* CLOCK_MONOTONIC of the last connect; 0: free */
+	__u16 port;
+	__u8 flags;
+	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	__u32 count;   /* connects to it */
+};
+
+struct flow_unit {
+	__u32 lock; /* 1 while a CPU changes the array */
+	__u32 used; /* entries that have ever been used: the search stops there */
+	__u64 last_ns;
+	__u64 last_start; /* of the process that connected last: pid and start_boottime */
+	__u32 last_pid;
+	__u32 last_uid;
+	__u64 last_unit; /* of the blast-radius limit */
+	__u64 last_cgroup;
+	struct flow_pair pairs[FLOW_PAIRS];
+};
+
+/* A connection that waits for its answer, by the address of its socket. */
+struct flow_pending {
+	struct flow_unit_key unit;
+	__u8 addr[16];
+	__u32 slot;
+	__u16 port;
+	__u16 pad;
+};
+
+/* ---- Records ---- */
+
+#define FLOW_GROUP_BANNED 0
+#define FLOW_GROUP_SCAN 1
+
+#define FLOW_PATH_MAX 4096
+#define FLOW_ARGV_MAX 4096
+
+enum flow_verdict {
+	FLOW_KILLED = 1,
+	FLOW_REPORTED = 2,
+	FLOW_DECIDE = 3, /* user space kills: the kernel could not */
+	FLOW_SEEN = 4,	 /* logConnects */
+};
+
+enum flow_hook {
+	FLOW_HOOK_STATE = 0,   /* inet_sock_set_state, SYN_SENT */
+	FLOW_HOOK_CONNECT = 1, /* cgroup/connect4, connect6 */
+	FLOW_HOOK_SENDMSG = 2, /* cgroup/sendmsg4, sendmsg6 */
+};
+
+/* flow_event.flags */
+#define FLOW_LIMITED 1U
+#define FLOW_REFUSED 2U	   /* the connect was refused: no packet left */
+#define FLOW_PATH_CUT 4U
+#define FLOW_UNREADABLE 8U /* the arguments were paged out */
+
+/* A record is this, then `pairs` times struct flow_pair, `path_bytes` of the executable's path, `argv_captured` bytes of
+ * the argument area. */
+struct flow_event {
+	__u64 time_ns; /* CLOCK_MONOTONIC, at the hook */
+	__u64 start_boottime_ns;
+	__u64 cgroup_id;
+	__u64 unit; /* of the limit */
+	__u8 addr[16];
+	__u32 generation;
+	__u32 pid;
+	__u32 ppid;
+	__u32 uid;
+	__u32 argv_bytes;
+	__u32 argv_captured;
+	__u16 path_bytes;
+	__u16 pairs;
+	__u16 port;
+	__u8 protocol;
+	__u8 group; /* FLOW_GROUP_* */
+	__u8 verdict;
+	__u8 hook;
+	__u8 flags;
+	__u8 pad[5];
+	char comm[16];
+};
+
+/* Per CPU, monotonic. */
+struct flow_counters {
+	__u64 checked;
+	__u64 killed;
+	__u64 reported;
+	__u64 refused; /* protected processes */
+	__u64 limited;
+	__u64 signal_failed;
+	__u64 lost_events;
+	__u64 lost_units;   /* connects that were not counted: too many units */
+	__u64 lost_counts;  /* connects that were not counted: another CPU held the unit */
+	__u64 lost_pending; /* connections whose answer will not be seen */
+};
+
+MATCH_ASSERT(sizeof(struct flow_family) == 40);
+MATCH_ASSERT(sizeof(struct flow_header) == 88);
+MATCH_ASSERT(sizeof(struct flow_settings) == 32);
+MATCH_ASSERT(sizeof(struct flow_pair) == 32);
+MATCH_ASSERT(sizeof(struct flow_unit) == 48 + FLOW_PAIRS * 32);
+MATCH_ASSERT(sizeof(struct flow_pending) == 40);
+MATCH_ASSERT(sizeof(struct flow_event) == 104);
+MATCH_ASSERT(__builtin_offsetof(struct flow_event, verdict) == 80);
+
+#endif

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause)
+/*
+ * tcpflowkiller: a connect to a banned address, or one destination too many, and the process dies before connect()
+ * returns to it.
+ *
+ * Hooks, all in the process itself:
+ *   cgroup/connect4, connect6   before the protocol's connect, for TCP and UDP: can refuse, so no packet leaves.
+ *   cgroup/sendmsg4, sendmsg6   UDP without connect.
+ *   inet_sock_set_state         TCP enters SYN_SENT. Sees every TCP connection, on cgroup v1 too, but cannot refuse: a SYN
+ *                               leaves. Where the others are attached it only does what they cannot see: subflows of
+ *                               MPTCP, fast open, and the answers that `onlyFailed` asks for.
+ *
+ *   in scope? -> look the address up -> banned:                      enforce(), tell
+ *                                    -> counted, and one too many:   enforce(), tell
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "api/flow.h"
+#include "lib/enforce.bpf.h"
+#include "lib/flow_count.bpf.h"
+#include "lib/flow_record.bpf.h"
+
+#define AF_INET 2
+#define AF_INET6 10
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Whether programs of cgroups may send signals, which they may since 6.16. If not, user space kills. */
+const volatile bool hooks_may_signal = true;
+
+/* Enforces, tells; returns true if the connect is to be refused. */
+static __always_inline bool punish(const struct flow_act *act, __u8 group, const struct flow_unit *counted,
+				   __u32 generation, struct flow_counters *counters)
+{
+	const bool may_signal = act->hook == FLOW_HOOK_STATE || hooks_may_signal;
+	struct flow_report report = {
+		.act = act, .unit = counted, .limit_unit = current_unit(), .generation = generation, .group = group};
+	bool refuse = false;
+
+	switch (enforce(1ULL << group, report.limit_unit, may_signal)) {
+	case ENFORCE_KILLED:
+		report.verdict = FLOW_KILLED;
+		refuse = true;
+		counters->killed++;
+		break;
+	case ENFORCE_LIMITED:
+		report.flags |= FLOW_LIMITED;
+		counters->limited++;
+		/* fallthrough */
+	case ENFORCE_REPORT:
+		report.verdict = FLOW_REPORTED;
+		counters->reported++;
+		break;
+	case ENFORCE_REFUSED:
+		counters->refused++;
+		return false;
+	default:
+		report.verdict = FLOW_DECIDE;
+		refuse = true;
+		if (may_signal)
+			counters->signal_failed++;
+	}
+	refuse = refuse && act->hook != FLOW_HOOK_STATE;
+	if (refuse)
+		report.flags |= FLOW_REFUSED;
+	tell(&report);
+	return refuse;
+}
+
+/* The ways of one act; true: refuse. `sk` only where its answer can be seen. */
+static __always_inline bool judge(const struct flow_act *act, const struct sock *sk, bool bans, bool counts)
+{
+	struct destination destination = {};
+	struct count_result counted = {};
+	struct flow_counters *counters;
+	__u32 zero = 0;
+
+	if (!current_in_scope())
+		return false;
+	counters = bpf_map_lookup_elem(&stats, &zero);
+	if (!counters)
+		return false;
+	if (bans)
+		counters->checked++;
+	if (!look_up(act->addr, act->port, &destination))
+		return false;
+	if (destination.banned)
+		return bans && punish(act, FLOW_GROUP_BANNED, NULL, destination.generation, counters);
+	if (!counts || !destination.counted)
+		return false;
+	count_destination(act, &counted);
+	if (!counted.unit)
+		return false;
+	if (sk)
+		await_answer(sk, act, &counted, counters);
+	if (counted.scan)
+		return punish(act, FLOW_GROUP_SCAN, counted.unit, destination.generation, counters);
+	if (flow.log_connects) {
+		struct flow_report report = {.act = act, .unit = counted.unit, .verdict = FLOW_SEEN};
+
+		tell(&report);
+	}
+	return false;
+}
+
+static __always_inline bool scans_counted(void)
+{
+	return flow.threshold || flow.log_connects;
+}
+
+static __always_inline void set_v4(struct flow_act *act, __u32 addr)
+{
+	__u32 *words = (__u32 *)act->addr;
+
+	words[0] = words[1] = 0;
+	words[2] = bpf_htonl(0xffff);
+	words[3] = addr;
+}
+
+/* Which acts of a hook count as destinations: TCP whose answer does not matter, UDP if asked for. */
+static __always_inline bool hook_counts(__u32 protocol)
+{
+	if (flow.only_failed || !scans_counted())
+		return false;
+	return protocol == IPPROTO_TCP || (protocol == IPPROTO_UDP && flow.udp);
+}
+
+static __always_inline int hook_v4(struct bpf_sock_addr *ctx, enum flow_hook hook)
+{
+	struct flow_act act = {.port = bpf_ntohs((__u16)ctx->user_port), .protocol = ctx->protocol, .hook = hook};
+
+	set_v4(&act, ctx->user_ip4);
+	return judge(&act, NULL, true, hook_counts(act.protocol)) ? 0 : 1;
+}
+
+static __always_inline int hook_v6(struct bpf_sock_addr *ctx, enum flow_hook hook)
+{
+	struct flow_act act = {.port = bpf_ntohs((__u16)ctx->user_port), .protocol = ctx->protocol, .hook = hook};
+	__u32 *words = (__u32 *)act.addr;
+
+	words[0] = ctx->user_ip6[0];
+	words[1] = ctx->user_ip6[1];
+	words[2] = ctx->user_ip6[2];
+	words[3] = ctx->user_ip6[3];
+	return judge(&act, NULL, true, hook_counts(act.protocol)) ? 0 : 1;
+}
+
+SEC("cgroup/connect4")
+int flow_connect4(struct bpf_sock_addr *ctx)
+{
+	return hook_v4(ctx, FLOW_HOOK_CONNECT);
+}
+
+SEC("cgroup/connect6")
+int flow_connect6(struct bpf_sock_addr *ctx)
+{
+	return hook_v6(ctx, FLOW_HOOK_CONNECT);
+}
+
+SEC("cgroup/sendmsg4")
+int flow_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return hook_v4(ctx, FLOW_HOOK_SENDMSG);
+}
+
+SEC("cgroup/sendmsg6")
+int flow_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return hook_v6(ctx, FLOW_HOOK_SENDMSG);
+}
+
+static __always_inline void read_peer(const struct sock *sk, struct flow_act *act)
+{
+	if (sk->__sk_common.skc_family == AF_INET)
+		set_v4(act, sk->__sk_common.skc_daddr);
+	else
+		bpf_probe_read_kernel(act->addr, sizeof(act->addr), &sk->__sk_common.skc_v6_daddr);
+	act->port = bpf_ntohs(sk->__sk_common.skc_dport);
+}
+
+/* Did a connect hook see this connection? Its socket may be inside of an MPTCP one, or data may come with the SYN. */
+static __always_inline bool hook_saw(const struct sock *sk)
+{
+	const struct tcp_sock *tcp = bpf_skc_to_tcp_sock((void *)sk);
+
+	if (!flow.hooked)
+		return false;
+	return tcp && !tcp->is_mptcp && !tcp->fastopen_req;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(flow_state, const struct sock *sk, int old_state, int new_state)
+{
+	struct flow_act act = {.protocol = IPPROTO_TCP, .hook = FLOW_HOOK_STATE};
+	bool seen;
+
+	if (old_state == TCP_SYN_SENT) {
+		if (flow.only_failed)
+			note_answer(sk, new_state == TCP_ESTABLISHED);
+		return 0;
+	}
+	if (new_state != TCP_SYN_SENT || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	seen = hook_saw(sk);
+	if (seen && !flow.only_failed)
+		return 0;
+	read_peer(sk, &act);
+	judge(&act, flow.only_failed ? sk : NULL, !seen, scans_counted());
+	return 0;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
+/* The record of one connect for user space: api/flow.h, struct flow_event. */
+#ifndef CRYPTNONO_BPF_LIB_FLOW_RECORD_H
+#define CRYPTNONO_BPF_LIB_FLOW_RECORD_H
+
+#include "flow_count.bpf.h"
+#include "path.bpf.h"
+
+/* What was done, for the log. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 2 << 20);
+} events SEC(".maps");
+
+/* What user space must do: a ring of its own, so that a flood of the other delays nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} decisions SEC(".maps");
+
+#define FLOW_PAYLOAD_MAX (FLOW_PAIRS * sizeof(struct flow_pair) + FLOW_PATH_MAX + FLOW_ARGV_MAX)
+
+struct flow_scratch {
+	struct flow_event event;
+	/* The parts are put one behind the other; the verifier knows of each only its own bound. */
+	__u8 payload[FLOW_PAYLOAD_MAX + FLOW_ARGV_MAX];
+	struct path_buffer path;
+	__u32 busy;
+	__u32 pad;
+};
+
+/* One for each CPU and some more: hooks of cgroups may be preempted, and another task may then enter one. Sized at
+ * load. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct flow_scratch);
+} scratches SEC(".maps");
+
+#define SCRATCH_TRIES 4
+
+static __always_inline struct flow_scratch *take_scratch(void)
+{
+	__u32 index = bpf_get_smp_processor_id();
+	struct flow_scratch *scratch;
+	int attempt;
+
+	for (attempt = 0; attempt < SCRATCH_TRIES; attempt++, index++) {
+		scratch = bpf_map_lookup_elem(&scratches, &index);
+		if (scratch && __sync_val_compare_and_swap(&scratch->busy, 0, 1) == 0)
+			return scratch;
+	}
+	return NULL;
+}
+
+static __always_inline __u32 put_pairs(struct flow_scratch *scratch, const struct flow_unit *unit)
+{
+	__u32 bytes = unit->used * sizeof(struct flow_pair);
+
+	if (bytes > sizeof(unit->pairs) || bpf_probe_read_kernel(scratch->payload, bytes, unit->pairs))
+		return 0;
+	scratch->event.pairs = bytes / sizeof(struct flow_pair);
+	return bytes;
+}
+
+static __always_inline __u32 put_path(struct flow_scratch *scratch, __u32 used)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct file *file = task->mm->exe_file;
+	bool complete = false;
+	__u32 begin, bytes;
+
+	if (!file)
+		return used;
+	begin = resolve_path(&scratch->path, file, &complete);
+	if (!complete)
+		scratch->event.flags |= FLOW_PATH_CUT;
+	bytes = (FLOW_PATH_MAX - begin) & (FLOW_PATH_MAX - 1);
+	if (used > FLOW_PAIRS * sizeof(struct flow_pair) ||
+	    bpf_probe_read_kernel(scratch->payload + used, bytes,
+				  &scratch->path.text[begin & (FLOW_PATH_MAX - 1)]))
+		return used;
+	scratch->event.path_bytes = bytes;
+	return used + bytes;
+}
+
+/* The process is in its system call, so another thread may rewrite its arguments: they are for the log only. */
+static __always_inline __u32 put_argv(struct flow_scratch *scratch, __u32 used)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 begin = task->mm->arg_start;
+	__u64 bytes = task->mm->arg_end - begin;
+
+	scratch->event.argv_bytes = bytes;
+	barrier_var(bytes);
+	if (bytes > FLOW_ARGV_MAX)
+		bytes = FLOW_ARGV_MAX;
+	if (used > FLOW_PAIRS * sizeof(struct flow_pair) + FLOW_PATH_MAX)
+		return used;
+	if (bpf_probe_read_user(scratch->payload + used, bytes, (void *)begin)) {
+		scratch->event.flags |= FLOW_UNREADABLE;
+		return used;
+	}
+	scratch->event.argv_captured = bytes;
+	return used + bytes;
+}
+
+static __always_inline void put_process(struct flow_event *event)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	event->time_ns = bpf_ktime_get_ns();
+	event->start_boottime_ns = start_boottime(task);
+	event->cgroup_id = bpf_get_current_cgroup_id();
+	event->pid = bpf_get_current_pid_tgid() >> 32;
+	event->ppid = BPF_CORE_READ(task, real_parent, tgid);
+	event->uid = (__u32)bpf_get_current_uid_gid();
+	bpf_get_current_comm(event->comm, sizeof(event->comm));
+}
+
+/* What is said about a connect. */
+struct flow_report {
+	const struct flow_act *act;
+	const struct flow_unit *unit; /* whose destinations are told, or NULL */
+	__u64 limit_unit;
+	__u32 generation;
+	__u8 group;
+	__u8 verdict;
+	__u8 flags;
+};
+
+static __noinline int tell(const struct flow_report *report)
+{
+	struct flow_scratch *scratch = take_scratch();
+	__u32 zero = 0, used = 0, size;
+	struct flow_counters *counters = bpf_map_lookup_elem(&stats, &zero);
+	const struct flow_act *act;
+	struct flow_event *event;
+	long lost;
+
+	if (!counters || !report)
+		return 0;
+	if (!scratch) {
+		counters->lost_events++;
+		return 0;
+	}
+	act = report->act;
+	event = &scratch->event;
+	__builtin_memset(event, 0, sizeof(*event));
+	put_process(event);
+	__builtin_memcpy(event->addr, act->addr, 16);
+	event->port = act->port;
+	event->protocol = act->protocol;
+	event->hook = act->hook;
+	event->generation = report->generation;
+	event->unit = report->limit_unit;
+	event->group = report->group;
+	event->verdict = report->verdict;
+	event->flags = report->flags;
+	if (report->unit)
+		used = put_pairs(scratch, report->unit);
+	used = put_path(scratch, used);
+	used = put_argv(scratch, used);
+	size = sizeof(*event) + used;
+	if (size > sizeof(*event) + FLOW_PAYLOAD_MAX) {
+		lost = 1;
+	} else if (event->verdict == FLOW_DECIDE) {
+		/* Woken at once: a process that has to die is running. */
+		lost = bpf_ringbuf_output(&decisions, event, size, BPF_RB_FORCE_WAKEUP);
+	} else {
+		lost = bpf_ringbuf_output(&events, event, size, 0);
+	}
+	if (lost)
+		counters->lost_events++;
+	__sync_lock_test_and_set(&scratch->busy, 0);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,31 @@
+// The keys of tcpflowkiller, in our form and in the predecessor's. For load.cc.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "config/diagnostics.h"
+#include "config/fields.h"
+#include "config/types.h"
+
+namespace cryptnono::config {
+
+// Reads the mapping `tcpflowkiller`. `file`: index into Config::files.
+void read_tcpflowkiller(Fields& fields, std::string_view name, Document::Value value,
+                        std::uint16_t file, Tcpflowkiller& out);
+
+// Reads the mapping `FlowKiller`, the predecessor's, which switches the detector on. Its
+// `metrics_port` and `debug` are settings of the whole.
+void read_flowkiller(Fields& fields, std::string_view name, Document::Value value, Config& out);
+
+// Reads every file that the patterns of ban_files and allow_files match, behind the entries of the
+// configuration. The files are appended to config.files. A pattern with wildcards that matches
+// nothing is a warning, a file that is not there an error.
+void read_address_lists(Config& config, Diagnostics& diagnostics,
+                        const std::function<Result<std::string>(const std::string&)>& read_file);
+
+}  // namespace cryptnono::config
