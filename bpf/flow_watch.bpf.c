@@ -6,9 +6,9 @@
  * Hooks, all in the process itself:
  *   cgroup/connect4, connect6   before the protocol's connect, for TCP and UDP: can refuse, so no packet leaves.
  *   cgroup/sendmsg4, sendmsg6   UDP without connect.
- *   inet_sock_set_state         TCP enters SYN_SENT. Sees every TCP connection, on cgroup v1 too, but cannot refuse: a SYN
- *                               leaves. Where the others are attached it only does what they cannot see: subflows of
- *                               MPTCP, fast open, and the answers that `onlyFailed` asks for.
+ *   inet_sock_set_state         TCP enters SYN_SENT. Sees every TCP connection, on cgroup v1 too, but cannot refuse: a
+ * SYN leaves. Where the others are attached it only does what they cannot see: subflows of MPTCP, fast open, and the
+ * answers that `onlyFailed` asks for.
  *
  *   in scope? -> look the address up -> banned:                      enforce(), tell
  *                                    -> counted, and one too many:   enforce(), tell
@@ -34,8 +34,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const volatile bool hooks_may_signal = true;
 
 /* Enforces, tells; returns true if the connect is to be refused. */
-static __always_inline bool punish(const struct flow_act *act, __u8 group, const struct flow_unit *counted,
-				   __u32 generation, struct flow_counters *counters)
+static __always_inline bool punish(const struct flow_act *act, __u8 group, struct flow_unit *counted, __u32 generation,
+				   struct flow_counters *counters)
 {
 	const bool may_signal = act->hook == FLOW_HOOK_STATE || hooks_may_signal;
 	struct flow_report report = {
@@ -65,6 +65,8 @@ static __always_inline bool punish(const struct flow_act *act, __u8 group, const
 		if (may_signal)
 			counters->signal_failed++;
 	}
+	if (counted && !(report.flags & FLOW_LIMITED))
+		counted->acted_start = start_boottime(bpf_get_current_task_btf());
 	refuse = refuse && act->hook != FLOW_HOOK_STATE;
 	if (refuse)
 		report.flags |= FLOW_REFUSED;
@@ -98,7 +100,7 @@ static __always_inline bool judge(const struct flow_act *act, const struct sock 
 		return false;
 	if (sk)
 		await_answer(sk, act, &counted, counters);
-	if (counted.scan)
+	if (counted.scan && counted.unit->acted_start != start_boottime(bpf_get_current_task_btf()))
 		return punish(act, FLOW_GROUP_SCAN, counted.unit, destination.generation, counters);
 	if (flow.log_connects) {
 		struct flow_report report = {.act = act, .unit = counted.unit, .verdict = FLOW_SEEN};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
 /*
- * tcpflowkiller: what both sides know. Three things: the tables of addresses (banned, allowed, not counted), the settings
- * of scan detection, and the records about connections.
+ * tcpflowkiller: what both sides know. Three things: the tables of addresses (banned, allowed, not counted), the
+ * settings of scan detection, and the records about connections.
  *
  * An address is 16 bytes in network order, IPv4 as ::ffff:a.b.c.d, so that a v4-mapped connect has no second name.
  * Ports are in host order.
@@ -13,9 +13,10 @@
 
 /* ---- The tables: sorted, disjoint segments of the address space, in pages of one array map ----
  *
- * Bans, allowed ranges and ranges that do not count are flattened into segments when they are loaded, so a connect costs
- * one binary search whatever overlaps. Each family has four arrays of 32-bit words or 16-byte keys, each beginning on a
- * page: an index by the top bits of the address, the first and the last address of each segment, and what holds there.
+ * Bans, allowed ranges and ranges that do not count are flattened into segments when they are loaded, so a connect
+ * costs one binary search whatever overlaps. Each family has four arrays of 32-bit words or 16-byte keys, each
+ * beginning on a page: an index by the top bits of the address, the first and the last address of each segment, and
+ * what holds there.
  */
 #define FLOW_PAGE_WORDS (MATCH_PAGE / 4)
 #define FLOW_INDEX_BITS_MAX 16
@@ -26,7 +27,7 @@
 /* What holds in a segment. */
 #define FLOW_UNCOUNTED (1U << 31) /* connects to it are not counted as a scan's */
 #define FLOW_PORTS_MASK 0x00ffffffU
-#define FLOW_PORTS_NONE 0U	    /* not banned */
+#define FLOW_PORTS_NONE 0U	   /* not banned */
 #define FLOW_PORTS_ALL 0x00ffffffU /* banned at every port */
 /* Else: banned at some ports; word (value - 1) of the port lists is their number, and each word after it is one range,
  * first << 16 | last. */
@@ -64,7 +65,7 @@ struct flow_header {
 
 enum flow_per {
 	FLOW_PER_PROCESS,
-	FLOW_PER_TREE,	    /* topmost ancestor in the same cgroup and pid namespace, below that namespace's init */
+	FLOW_PER_TREE, /* topmost ancestor in the same cgroup and pid namespace, below that namespace's init */
 	FLOW_PER_SESSION,
 	FLOW_PER_CONTAINER, /* outside of containers: user */
 };
@@ -75,9 +76,9 @@ struct flow_settings {
 	__u32 threshold; /* more distinct destinations than this within the window are a scan; 0: not counted */
 	__u32 per;	 /* enum flow_per */
 	__u32 only_failed;
-	__u32 udp;	   /* UDP destinations count too */
+	__u32 udp; /* UDP destinations count too */
 	__u32 log_connects;
-	__u32 hooked;	   /* the connect hooks are attached at the root of the hierarchy */
+	__u32 hooked; /* the connect hooks are attached at the root of the hierarchy */
 };
 
 struct flow_unit_key {
@@ -105,6 +106,7 @@ struct flow_unit {
 	__u32 last_uid;
 	__u64 last_unit; /* of the blast-radius limit */
 	__u64 last_cgroup;
+	__u64 acted_start; /* of the process that was killed or reported for this scan: start_boottime */
 	struct flow_pair pairs[FLOW_PAIRS];
 };
 
@@ -140,12 +142,12 @@ enum flow_hook {
 
 /* flow_event.flags */
 #define FLOW_LIMITED 1U
-#define FLOW_REFUSED 2U	   /* the connect was refused: no packet left */
+#define FLOW_REFUSED 2U /* the connect was refused: no packet left */
 #define FLOW_PATH_CUT 4U
 #define FLOW_UNREADABLE 8U /* the arguments were paged out */
 
-/* A record is this, then `pairs` times struct flow_pair, `path_bytes` of the executable's path, `argv_captured` bytes of
- * the argument area. */
+/* A record is this, then `pairs` times struct flow_pair, `path_bytes` of the executable's path, `argv_captured` bytes
+ * of the argument area. */
 struct flow_event {
 	__u64 time_ns; /* CLOCK_MONOTONIC, at the hook */
 	__u64 start_boottime_ns;
@@ -188,7 +190,7 @@ MATCH_ASSERT(sizeof(struct flow_family) == 40);
 MATCH_ASSERT(sizeof(struct flow_header) == 88);
 MATCH_ASSERT(sizeof(struct flow_settings) == 32);
 MATCH_ASSERT(sizeof(struct flow_pair) == 32);
-MATCH_ASSERT(sizeof(struct flow_unit) == 48 + FLOW_PAIRS * 32);
+MATCH_ASSERT(sizeof(struct flow_unit) == 56 + FLOW_PAIRS * 32);
 MATCH_ASSERT(sizeof(struct flow_pending) == 40);
 MATCH_ASSERT(sizeof(struct flow_event) == 104);
 MATCH_ASSERT(__builtin_offsetof(struct flow_event, verdict) == 80);

@@ -78,8 +78,7 @@ static __always_inline __u32 put_path(struct flow_scratch *scratch, __u32 used)
 		scratch->event.flags |= FLOW_PATH_CUT;
 	bytes = (FLOW_PATH_MAX - begin) & (FLOW_PATH_MAX - 1);
 	if (used > FLOW_PAIRS * sizeof(struct flow_pair) ||
-	    bpf_probe_read_kernel(scratch->payload + used, bytes,
-				  &scratch->path.text[begin & (FLOW_PATH_MAX - 1)]))
+	    bpf_probe_read_kernel(scratch->payload + used, bytes, &scratch->path.text[begin & (FLOW_PATH_MAX - 1)]))
 		return used;
 	scratch->event.path_bytes = bytes;
 	return used + bytes;

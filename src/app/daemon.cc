@@ -47,19 +47,6 @@ std::uint64_t start_boottime_ns(std::uint64_t ticks) {
 
 }  // namespace
 
-// The kernel's own limit, so that what it kills and what user space kills count together.
-class Daemon::KernelLimit : public enforce::BlastLimit {
- public:
-  explicit KernelLimit(kernel::Enforcement& kernel) : kernel_(kernel) {}
-  bool admit(std::uint32_t group, std::uint64_t unit) override {
-    const Result<bool> answer = kernel_.admit(group, unit);
-    return answer && *answer;
-  }
-
- private:
-  kernel::Enforcement& kernel_;
-};
-
 Daemon::Daemon(RunOptions options)
     : options_(std::move(options)), signals_(block_and_open_signals()), log_(STDOUT_FILENO) {}
 Daemon::~Daemon() = default;
@@ -79,8 +66,10 @@ void Daemon::log_warnings(const std::vector<std::string>& warnings) {
 }
 
 Result<config::Config> Daemon::load_configuration(std::vector<std::string>& errors,
-                                                  std::vector<std::string>& warnings) const {
-  config::LoadResult loaded = config::load_files(options_.files);
+                                                  std::vector<std::string>& warnings) {
+  config::LoadResult loaded = config::load_files(
+      options_.files, {.before_lists = [this](const auto& patterns) { watch_lists(patterns); },
+                       .overrides = options_.overrides});
   if (!loaded) {
     for (const config::Diagnostic& diagnostic : loaded.error())
       errors.push_back(to_string(diagnostic));
@@ -100,8 +89,33 @@ Result<config::Config> Daemon::load_configuration(std::vector<std::string>& erro
   return config;
 }
 
-Result<void> Daemon::apply(const config::Config& config,
-                           const std::shared_ptr<detect::ExecRules>& rules) {
+// Lists are watched from before they are read, also those of a configuration that turns out wrong:
+// when they are mended it is tried again.
+void Daemon::watch_lists(const std::vector<std::string>& patterns) {
+  std::vector<std::string> all = options_.files;
+  all.insert(all.end(), patterns.begin(), patterns.end());
+  const auto watch = [&]() -> Result<void> {
+    if (!watcher_) {
+      watcher_ = TRY(config::FileWatcher::create(all));
+      return {};
+    }
+    return watcher_->watch(all);
+  };
+  const Result<void> watched = watch();
+  if (watched) return;
+  JsonLine line;
+  line.add("action", "config-warning").add("reason", watched.error().message);
+  log(config::LogLevel::kWarning,
+      "Lists of addresses cannot be watched; send SIGHUP after a change", std::move(line));
+}
+
+Result<Daemon::Prepared> Daemon::prepare(const config::Config& config, std::uint32_t generation) {
+  return Prepared{.rules = TRY(detect::ExecRules::compile(config.execwhacker, generation)),
+                  .flow = TRY(Flow::prepare(config.tcpflowkiller, generation))};
+}
+
+Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
+  const std::shared_ptr<detect::ExecRules>& rules = prepared.rules;
   const container::Scope scope = TRY(container::Scope::resolve(config.scope));
   const bool kill = !config.dry_run && config.execwhacker.action == config::Action::kKill;
   const detect::ExecSettings settings{
@@ -119,6 +133,7 @@ Result<void> Daemon::apply(const config::Config& config,
   audit_->set_log_level(config.log.level);
   TRY(monero_.apply(config));
   TRY(exec_->apply(settings));
+  apply_flow(config, std::move(prepared.flow));
   rules_ = rules->size();
   patterns_ = rules->allow_list().patterns();
   executables_ = rules->allow_list().executables();
@@ -127,6 +142,28 @@ Result<void> Daemon::apply(const config::Config& config,
                    std::chrono::system_clock::now().time_since_epoch())
                    .count();
   return {};
+}
+
+void Daemon::apply_flow(const config::Config& config, Flow::Prepared prepared) {
+  const bool was_up = flow_->up();
+  const Result<void> applied =
+      flow_->apply(config, std::move(prepared), exec_->program().enforcement().shared());
+  if (!applied) {
+    if (!flow_unavailable_) log_unavailable("tcpflowkiller", applied.error());
+    flow_unavailable_ = true;
+    return;
+  }
+  flow_unavailable_ = false;
+  if (was_up || !flow_->up() || flow_->hooks() == detect::FlowHooks::kRefuseAndKill) return;
+  JsonLine line;
+  line.add("action", "detector-degraded")
+      .add("detector", "tcpflowkiller")
+      .add("reason", flow_->why_not_better());
+  log(config::LogLevel::kWarning,
+      flow_->hooks() == detect::FlowHooks::kStateOnly
+          ? "Connects cannot be refused here: a process dies, but its first packet leaves"
+          : "Connects are refused in the kernel, and killed by user space a moment later",
+      std::move(line));
 }
 
 Result<void> Daemon::start() {
@@ -144,7 +181,7 @@ Result<void> Daemon::start() {
     return fail(all.empty() ? config.error().message : all, ExitCode::kConfig);
   }
   log_warnings(warnings);
-  auto rules = TRY(detect::ExecRules::compile(config->execwhacker, ++generation_));
+  Prepared prepared = TRY(prepare(*config, ++generation_));
   std::unique_ptr<detect::ExecProgram> loaded = TRY((loader.join(), std::move(*program)));
 
   limit_ = std::make_unique<KernelLimit>(loaded->enforcement());
@@ -160,7 +197,9 @@ Result<void> Daemon::start() {
       std::move(loaded),
       [this](const detect::Finding& finding) { return audit_->handle(finding); });
   load_monero();
-  TRY(apply(*config, rules));
+  flow_ = std::make_unique<Flow>(
+      log_, [this](std::uint64_t id) { return exec_ ? exec_->cgroup_path(id) : std::string(); });
+  TRY(apply(*config, std::move(prepared)));
   if (!config->metrics.listen.empty()) {
     server_ = TRY(metrics::Server::start(config->metrics.listen,
                                          [this](metrics::Exposition& out) { collect(out); }));
@@ -212,6 +251,7 @@ void Daemon::log_unavailable(std::string_view detector, const Error& error) {
 void Daemon::keep(config::Config config) {
   config_ = std::move(config);
   config_.execwhacker.groups = {};
+  config_.tcpflowkiller = {};
   enabled_ = config_.execwhacker.enabled;
 }
 
@@ -221,8 +261,8 @@ void Daemon::reload() {
   std::vector<std::string> warnings;
   const auto attempt = [&]() -> Result<void> {
     config::Config config = TRY(load_configuration(errors, warnings));
-    auto rules = TRY(detect::ExecRules::compile(config.execwhacker, generation_ + 1));
-    TRY(apply(config, rules));
+    Prepared prepared = TRY(prepare(config, generation_ + 1));
+    TRY(apply(config, std::move(prepared)));
     if (config.metrics.listen != config_.metrics.listen) {
       warnings.emplace_back("metrics.listen has changed; that takes effect at the next start");
     }
@@ -282,6 +322,7 @@ Result<void> Daemon::run() {
   Result<void> result = loop();
   server_.reset();
   monero_.stop();
+  flow_->stop();
   exec_->stop();
   JsonLine stopped;
   stopped.add("action", "stopped");
@@ -297,6 +338,7 @@ void Daemon::collect(metrics::Exposition& out) const {
   out.add(Metric::kChecked, {"psutil.process_iter"}, counters.scanned);
   audit_->collect(out);
   monero_.collect(out);
+  flow_->collect(out);
   out.add(Metric::kDetectorUp, {"execwhacker"}, up_ && enabled_ ? 1.0 : 0.0);
   out.add(Metric::kRefused, {"execwhacker"}, std::uint64_t{kernel.refused});
   const std::array<std::pair<std::string_view, std::uint64_t>, 4> losses{

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/exec_audit.h"
+#include "app/flow.h"
 #include "app/monero.h"
 #include "base/fd.h"
 #include "base/line_writer.h"
@@ -28,6 +29,7 @@ struct RunOptions {
   std::optional<double> scan_interval_s;
   std::optional<config::LogLevel> log_level;
   bool dry_run = false;
+  std::string overrides;  // settings as the text of one more file, the last one
 };
 
 class Daemon {
@@ -43,13 +45,19 @@ class Daemon {
   Result<void> run();
 
  private:
-  class KernelLimit;
-
   Result<void> start();
   Result<void> loop();
   Result<config::Config> load_configuration(std::vector<std::string>& errors,
-                                            std::vector<std::string>& warnings) const;
-  Result<void> apply(const config::Config& config, const std::shared_ptr<detect::ExecRules>& rules);
+                                            std::vector<std::string>& warnings);
+  void watch_lists(const std::vector<std::string>& patterns);
+  // What a configuration comes to, before anything is changed.
+  struct Prepared {
+    std::shared_ptr<detect::ExecRules> rules;
+    Flow::Prepared flow;
+  };
+  static Result<Prepared> prepare(const config::Config& config, std::uint32_t generation);
+  Result<void> apply(const config::Config& config, Prepared prepared);
+  void apply_flow(const config::Config& config, Flow::Prepared prepared);
   void load_monero();
   void start_monero();
   void log_unavailable(std::string_view detector, const Error& error);
@@ -76,6 +84,8 @@ class Daemon {
   std::unique_ptr<ExecAudit> audit_;
   std::unique_ptr<detect::ExecDetector> exec_;
   Monero monero_;  // after exec_, which it asks for cgroups
+  std::unique_ptr<Flow> flow_;
+  bool flow_unavailable_ = false;
   std::unique_ptr<metrics::Server> server_;
 };
 

@@ -49,35 +49,17 @@ bool ExecAudit::handle(const Finding& finding) {
       }
     }
   }
-  switch (action.outcome) {
-    case Outcome::kKilled:
-      ++counts.killed;
-      break;
-    case Outcome::kGone:
-      ++counts.missed;
-      break;
-    case Outcome::kReported:
-      ++reported_;
-      break;
-    case Outcome::kLimited:
-      ++limited_;
-      break;
-    case Outcome::kRefused:
-      ++refused_;
-      return true;  // not worth a line at each scan: it is in nobody's scope
-    case Outcome::kFailed:
-      ++errors_;
-  }
+  counts.outcomes.count(action.outcome);
+  // Not worth a line at each scan: it is in nobody's scope.
+  if (action.outcome == Outcome::kRefused) return true;
   log_line(finding, action.outcome, action.time_ns);
-  // A process that a scan found again while the limit lasts is told again, until it may be killed.
-  return action.outcome != Outcome::kLimited && action.outcome != Outcome::kFailed;
+  return !to_be_tried_again(action.outcome);
 }
 
 void ExecAudit::add_command_line(JsonLine& line, const Finding& finding, bool lower) const {
   std::string text = detect::quoted_line(finding.filename, finding.argv);
-  const std::size_t limit = max_command_line_bytes_;
-  const bool cut = text.size() > limit || finding.argv.size() < finding.argv_bytes;
-  if (text.size() > limit) text.resize(limit);
+  const bool cut =
+      cut_for_log(text, max_command_line_bytes_) || finding.argv.size() < finding.argv_bytes;
   line.add("pid", finding.pid).add("cmdline", lower ? ascii_lower(text) : text);
   if (cut) line.add("truncated", true).add("cmdline_bytes", finding.argv_bytes);
 }
@@ -127,16 +109,23 @@ void ExecAudit::log_spared(const Finding& finding) {
 
 void ExecAudit::collect(metrics::Exposition& out) const {
   using metrics::Metric;
+  std::uint64_t reported = 0;
+  std::uint64_t limited = 0;
+  std::uint64_t errors = 0;
   for (const detect::Source source : {detect::Source::kExec, detect::Source::kScan}) {
     const PerSource& counts = counts_[static_cast<std::size_t>(source)];
     const std::string_view name = source_name(source);
-    out.add(Metric::kKilled, {name}, counts.killed);
-    out.add(Metric::kMissed, {name}, counts.missed);
+    out.add(Metric::kKilled, {name}, counts.outcomes.killed);
+    out.add(Metric::kMissed, {name}, counts.outcomes.missed);
     out.add(Metric::kAllowed, {name, "allowed-pattern"}, counts.spared);
+    reported += counts.outcomes.reported + counts.outcomes.limited;
+    limited += counts.outcomes.limited;
+    errors += counts.outcomes.errors;
   }
-  out.add(Metric::kUnexpectedErrors, {}, errors_);
-  out.add(Metric::kReported, {"execwhacker"}, reported_ + limited_);
-  out.add(Metric::kLimitSuppressed, {"execwhacker"}, limited_);
+  out.add(Metric::kUnexpectedErrors, {}, errors);
+  out.add(Metric::kReported, {"execwhacker"}, reported);
+  out.add(Metric::kLimitSuppressed, {"execwhacker"}, limited);
+  out.add(Metric::kKillFailed, {"execwhacker"}, errors);
   out.add(Metric::kLogAndKillSeconds, act_seconds_);
   out.add(Metric::kKillIfNeededSeconds, verdict_seconds_);
   out.add(Metric::kDecisionSeconds, decision_seconds_);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 
+#include "app/outcome_words.h"
 #include "base/json_line.h"
 #include "base/line_writer.h"
 #include "config/types.h"
@@ -48,10 +49,10 @@ class ExecAudit {
   std::atomic<config::LogLevel> log_level_ = config::LogLevel::kInfo;
 
   struct PerSource {
-    std::atomic<std::uint64_t> killed = 0, missed = 0, spared = 0;
+    OutcomeCounters outcomes;
+    std::atomic<std::uint64_t> spared = 0;
   };
   std::array<PerSource, 2> counts_;  // by detect::Source
-  std::atomic<std::uint64_t> reported_ = 0, limited_ = 0, refused_ = 0, errors_ = 0;
   metrics::Histogram act_seconds_, verdict_seconds_, decision_seconds_;
 };
 

@@ -31,37 +31,20 @@ bool FpuAudit::handle(const FpuFinding& finding) {
   }
   const enforce::Action action = enforcer_.act(
       {.pid = finding.pid, .start_ticks = finding.start_ticks, .unit = finding.unit, .groups = 1});
-  switch (action.outcome) {
-    case Outcome::kKilled:
-      ++killed_;
-      kill_seconds_.observe(static_cast<double>(finding.span_ns) / 1e9);
-      break;
-    case Outcome::kGone:
-      ++missed_;
-      break;
-    case Outcome::kReported:
-      ++reported_;
-      break;
-    case Outcome::kLimited:
-      ++limited_;
-      break;
-    case Outcome::kRefused:
-      ++refused_;
-      return true;
-    case Outcome::kFailed:
-      ++errors_;
-  }
+  counts_.count(action.outcome);
+  if (action.outcome == Outcome::kRefused) return true;
+  if (action.outcome == Outcome::kKilled)
+    kill_seconds_.observe(static_cast<double>(finding.span_ns) / 1e9);
   log_line(finding, action.outcome);
-  return action.outcome != Outcome::kLimited && action.outcome != Outcome::kFailed;
+  return !to_be_tried_again(action.outcome);
 }
 
 void FpuAudit::add_fields(JsonLine& line, const FpuFinding& finding,
                           std::string_view action) const {
   std::string text = detect::quoted_line("", finding.command_line);
-  const std::size_t whole = text.size();
-  if (whole > max_command_line_bytes_) text.resize(max_command_line_bytes_);
+  const bool cut = cut_for_log(text, max_command_line_bytes_);
   line.add("pid", finding.pid).add("cmdline", text);
-  if (text.size() < whole)
+  if (cut)
     line.add("truncated", true).add("cmdline_bytes", std::uint64_t{finding.command_line.size()});
   const auto& all = finding.counts.all;
   const auto& flushed = finding.counts.flushed;
@@ -107,12 +90,13 @@ void FpuAudit::log_spared(const FpuFinding& finding) {
 
 void FpuAudit::collect(metrics::Exposition& out) const {
   using metrics::Metric;
-  out.add(Metric::kMoneroKilled, {}, killed_);
-  out.add(Metric::kMoneroMissed, {}, missed_);
+  out.add(Metric::kMoneroKilled, {}, counts_.killed);
+  out.add(Metric::kMoneroMissed, {}, counts_.missed);
   out.add(Metric::kMoneroSpared, {}, spared_);
-  out.add(Metric::kReported, {"monero"}, reported_ + limited_);
-  out.add(Metric::kRefused, {"monero"}, refused_);
-  out.add(Metric::kLimitSuppressed, {"monero"}, limited_);
+  out.add(Metric::kReported, {"monero"}, counts_.reported + counts_.limited);
+  out.add(Metric::kRefused, {"monero"}, counts_.refused);
+  out.add(Metric::kLimitSuppressed, {"monero"}, counts_.limited);
+  out.add(Metric::kKillFailed, {"monero"}, counts_.errors);
   out.add(Metric::kMoneroKillSeconds, kill_seconds_);
 }
 

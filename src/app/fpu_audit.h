@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "app/outcome_words.h"
 #include "base/json_line.h"
 #include "base/line_writer.h"
 #include "config/types.h"
@@ -40,8 +41,8 @@ class FpuAudit {
   std::atomic<std::uint32_t> max_command_line_bytes_ = 32768;
   std::atomic<bool> dry_run_ = false;
   std::atomic<config::LogLevel> log_level_ = config::LogLevel::kInfo;
-  std::atomic<std::uint64_t> killed_ = 0, missed_ = 0, spared_ = 0;
-  std::atomic<std::uint64_t> reported_ = 0, limited_ = 0, refused_ = 0, errors_ = 0;
+  OutcomeCounters counts_;
+  std::atomic<std::uint64_t> spared_ = 0;
   metrics::Histogram kill_seconds_;
 };
 

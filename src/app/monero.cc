@@ -55,6 +55,8 @@ void Monero::collect(metrics::Exposition& out) const {
   out.add(Metric::kMoneroSamples, {}, std::uint64_t{counters.program.kernel.samples});
   out.add(Metric::kEventsLost, {"monero", "events-ring-full"},
           std::uint64_t{counters.program.kernel.lost_events});
+  out.add(Metric::kEventsLost, {"monero", "threads-full"},
+          std::uint64_t{counters.program.kernel.lost_threads});
   out.add(Metric::kEventsLost, {"monero", "recursion"}, counters.program.recursion_misses);
 }
 

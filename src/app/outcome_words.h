@@ -1,6 +1,9 @@
-// How an outcome of enforcement reads in the log, for every detector.
+// How an outcome of enforcement reads in the log and in the metrics, for every detector.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "enforce/enforcer.h"
@@ -28,6 +31,44 @@ constexpr OutcomeWords words_of(enforce::Outcome outcome) {
     default:
       return {"reported", "Would have killed process", "info"};
   }
+}
+
+// Any thread.
+struct OutcomeCounters {
+  std::atomic<std::uint64_t> killed = 0, missed = 0, reported = 0, limited = 0, refused = 0,
+                             errors = 0;
+
+  void count(enforce::Outcome outcome) { ++of(outcome); }
+
+ private:
+  std::atomic<std::uint64_t>& of(enforce::Outcome outcome) {
+    switch (outcome) {
+      case enforce::Outcome::kKilled:
+        return killed;
+      case enforce::Outcome::kGone:
+        return missed;
+      case enforce::Outcome::kReported:
+        return reported;
+      case enforce::Outcome::kLimited:
+        return limited;
+      case enforce::Outcome::kRefused:
+        return refused;
+      default:
+        return errors;
+    }
+  }
+};
+
+// Whether the process is to be found again, until it may be killed.
+constexpr bool to_be_tried_again(enforce::Outcome outcome) {
+  return outcome == enforce::Outcome::kLimited || outcome == enforce::Outcome::kFailed;
+}
+
+// Cuts `text` at `limit` bytes; true if something is missing now.
+inline bool cut_for_log(std::string& text, std::size_t limit) {
+  if (text.size() <= limit) return false;
+  text.resize(limit);
+  return true;
 }
 
 }  // namespace cryptnono::app

@@ -59,6 +59,12 @@ JsonLine& JsonLine::add(std::string_view key, const std::vector<std::string>& va
   return *this;
 }
 
+JsonLine& JsonLine::add_json(std::string_view key, std::string_view json) {
+  begin_field(key);
+  text_ += json;
+  return *this;
+}
+
 std::string JsonLine::finish(std::string_view event, std::string_view level) {
   const auto now =
       std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());

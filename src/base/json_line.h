@@ -34,6 +34,9 @@ class JsonLine {
   JsonLine& add(std::string_view key, double value);
   JsonLine& add(std::string_view key, const std::vector<std::string>& values);
 
+  // `json` is a value that is JSON already.
+  JsonLine& add_json(std::string_view key, std::string_view json);
+
   // Ends the record with event, level and the time of now (UTC, ISO 8601 with microseconds), and
   // returns the line with its newline. The object is empty afterwards.
   std::string finish(std::string_view event, std::string_view level);

@@ -126,8 +126,8 @@ void try_exec_hook(Report& report) {
   report.line("execwhacker: attach to sched_process_exec (tp_btf)", (*program)->attach(),
               "no command line is checked at exec", true);
   report.line("execwhacker: ask the blast-radius limit (test run)",
-              outcome((*program)->enforcement().admit(0, 1)), "what user space decides is reported, not killed",
-              true);
+              outcome((*program)->enforcement().admit(0, 1)),
+              "what user space decides is reported, not killed", true);
 }
 
 // The same for the monero detector, with a test run of what active sampling asks.

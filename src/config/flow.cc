@@ -108,15 +108,15 @@ bool is_directory(const char* path) {
 void read_tcpflowkiller(Fields& fields, Name name, Value value, std::uint16_t file,
                         Tcpflowkiller& out) {
   const auto read_limit = [&](Name limit_name, Value limit) {
-    fields.read_mapping(
-        limit_name, limit,
-        {{"maxTargets",
-          [&](Name key, Value item) {
-            fields.read_integer(key, item, 1, 64, "", out.limit.max_targets);
-          }},
-         {"window", [&](Name key, Value item) {
-            fields.read_integer(key, item, 1, kMaxWindow, " seconds", out.limit.window_s);
-          }}});
+    fields.read_mapping(limit_name, limit,
+                        {{"maxTargets",
+                          [&](Name key, Value item) {
+                            fields.read_integer(key, item, 1, 64, "", out.limit.max_targets);
+                          }},
+                         {"window", [&](Name key, Value item) {
+                            fields.read_integer(key, item, 1, kMaxWindow, " seconds",
+                                                out.limit.window_s);
+                          }}});
   };
   fields.read_mapping(
       name, value,
@@ -131,9 +131,9 @@ void read_tcpflowkiller(Fields& fields, Name name, Value value, std::uint16_t fi
        {"allow", [&](Name key, Value list) { read_ranges(fields, key, list, file, out.allowed); }},
        {"allowFiles",
         [&](Name key, Value list) { read_strings(fields, key, list, out.allow_files); }},
-       {"scan",
-        [&](Name key, Value item) { read_scan(fields, key, item, file, out.scan); }},
-       {"logConnects", [&](Name key, Value item) { fields.read_bool(key, item, out.log_connects); }},
+       {"scan", [&](Name key, Value item) { read_scan(fields, key, item, file, out.scan); }},
+       {"logConnects",
+        [&](Name key, Value item) { fields.read_bool(key, item, out.log_connects); }},
        {"limit", read_limit}});
 }
 

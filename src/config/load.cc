@@ -149,11 +149,11 @@ void Loader::add_text(std::string_view name, std::string_view text) {
   Fields fields(name, diagnostics_);
   RuleReader rules(fields, index, group);
   std::vector<Fields::Key> keys = rules.keys();
-  for (Fields::Key& key : setting_keys(fields, static_cast<std::uint16_t>(index))) keys.push_back(std::move(key));
+  for (Fields::Key& key : setting_keys(fields, static_cast<std::uint16_t>(index)))
+    keys.push_back(std::move(key));
   fields.read_mapping("", *root, keys);
-  const bool no_rules = group.banned_strings.empty() &&
-                                    group.banned_substrings.empty() &&
-                                    group.allowed_patterns.empty() && group.allowed_executables.empty();
+  const bool no_rules = group.banned_strings.empty() && group.banned_substrings.empty() &&
+                        group.allowed_patterns.empty() && group.allowed_executables.empty();
   if (!no_rules) config_.execwhacker.groups.push_back(std::move(group));
 }
 

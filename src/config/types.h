@@ -103,8 +103,8 @@ struct Scan {
 struct Tcpflowkiller {
   bool enabled = false;
   Action action = Action::kKill;
-  std::vector<AddressRange> bans;     // from the configuration and from the files
-  std::vector<AddressRange> allowed;  // win over the bans
+  std::vector<AddressRange> bans;      // from the configuration and from the files
+  std::vector<AddressRange> allowed;   // win over the bans
   std::vector<std::string> ban_files;  // paths, with wildcards
   std::vector<std::string> allow_files;
   Scan scan;

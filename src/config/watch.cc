@@ -1,6 +1,7 @@
 #include "config/watch.h"
 
 #include <fmt/format.h>
+#include <fnmatch.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,17 +42,22 @@ std::string read_link(const std::string& path) {
 }  // namespace
 
 Result<FileWatcher> FileWatcher::create(const std::vector<std::string>& paths) {
+  Fd inotify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (!inotify) return fail_errno("cannot watch the configuration files: inotify_init1", errno);
+  FileWatcher watcher(std::move(inotify));
+  TRY(watcher.watch(paths));
+  return watcher;
+}
+
+Result<void> FileWatcher::watch(const std::vector<std::string>& paths) {
   std::vector<std::string> absolute;
   for (const std::string& path : paths) {
     std::error_code error;
     absolute.push_back(std::filesystem::absolute(path, error).string());
     if (error) return fail_errno("working directory", error.value());
   }
-  Fd inotify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!inotify) return fail_errno("cannot watch the configuration files: inotify_init1", errno);
-  FileWatcher watcher(std::move(inotify), std::move(absolute));
-  TRY(watcher.arm());
-  return watcher;
+  paths_ = std::move(absolute);
+  return arm();
 }
 
 bool FileWatcher::drain() {
@@ -75,11 +81,15 @@ bool FileWatcher::drain() {
 
 bool FileWatcher::matters(const inotify_event& event) const {
   if ((event.mask & IN_Q_OVERFLOW) != 0) return true;
-  const auto watch = names_.find(event.wd);
+  const auto found = watches_.find(event.wd);
   // Of a watch that was given up: its events are older than the reload that followed.
-  if (watch == names_.end()) return false;
+  if (found == watches_.end()) return false;
   if (event.len == 0) return true;  // about the watched file or directory itself
-  return watch->second.contains(event.name);
+  const Watch& watch = found->second;
+  return watch.names.contains(event.name) ||
+         std::any_of(watch.patterns.begin(), watch.patterns.end(), [&](const std::string& pattern) {
+           return ::fnmatch(pattern.c_str(), event.name, FNM_PERIOD) == 0;
+         });
 }
 
 // Between looking at the path and watching it the path may change, so it is looked at again until
@@ -96,11 +106,12 @@ Result<void> FileWatcher::arm() {
 }
 
 Result<void> FileWatcher::apply(const Plan& plan) {
-  std::map<int, std::set<std::string>> names;
+  std::map<int, Watch> watches;
   for (const auto& [path, watch] : plan) {
     const int wd = ::inotify_add_watch(inotify_.get(), path.c_str(), watch.mask);
     if (wd >= 0) {
-      names[wd].insert(watch.names.begin(), watch.names.end());
+      watches[wd].names.insert(watch.names.begin(), watch.names.end());
+      watches[wd].patterns.insert(watch.patterns.begin(), watch.patterns.end());
       continue;
     }
     const bool vanished = errno == ENOENT || errno == ENOTDIR;  // arm() looks again
@@ -108,17 +119,39 @@ Result<void> FileWatcher::apply(const Plan& plan) {
     const bool passed_only = errno == EACCES && watch.mask == kSelf;
     if (!vanished && !passed_only) return fail_errno(fmt::format("cannot watch {}", path), errno);
   }
-  for (const auto& [wd, unused] : names_) {
-    if (!names.contains(wd)) ::inotify_rm_watch(inotify_.get(), wd);
+  for (const auto& [wd, unused] : watches_) {
+    if (!watches.contains(wd)) ::inotify_rm_watch(inotify_.get(), wd);
   }
-  names_ = std::move(names);
+  watches_ = std::move(watches);
   return {};
 }
 
 FileWatcher::Plan FileWatcher::make_plan() const {
   Plan plan;
-  for (const std::string& path : paths_) follow(path, plan);
+  for (const std::string& path : paths_) follow_pattern(path, plan);
   return plan;
+}
+
+// The directories in which a component with wildcards is matched, and what matches now.
+void FileWatcher::follow_pattern(const std::string& path, Plan& plan) {
+  const std::size_t wild = path.find_first_of("*?[");
+  if (wild == std::string::npos) return follow(path, plan);
+  const std::size_t begin = path.rfind('/', wild) + 1;
+  const std::size_t end = std::min(path.find('/', wild), path.size());
+  const std::string directory = path.substr(0, begin);
+  const std::string pattern = path.substr(begin, end - begin);
+  follow(directory + ".", plan);
+  std::error_code error;
+  const std::string real = std::filesystem::canonical(directory, error).string();
+  if (error) return;  // it is watched for by follow()
+  Watch& watch = plan[real];
+  watch.mask |= kEntries;
+  watch.patterns.insert(pattern);
+  for (const auto& entry : std::filesystem::directory_iterator(real, error)) {
+    const std::string name = entry.path().filename().string();
+    if (::fnmatch(pattern.c_str(), name.c_str(), FNM_PERIOD) == 0)
+      follow_pattern(directory + name + path.substr(end), plan);
+  }
 }
 
 void FileWatcher::follow(const std::string& path, Plan& plan) {

@@ -9,6 +9,8 @@
 //     (a Kubernetes ConfigMap is file -> ..data/file, and ..data is swapped by one rename);
 //   - each other directory on the way: itself renamed or removed;
 //   - if a name is missing, the directory in which it should be.
+// A path may have wildcards (glob(7)): then every file that matches is watched, and every directory
+// in which a name is matched, for names that come and go.
 // It does not notice a mount on top of the path, writes through a memory map, nor changes that
 // another machine makes to a network file system.
 #pragma once
@@ -34,6 +36,10 @@ class FileWatcher {
   // inotify instances or watches, or if a directory that holds one of the files cannot be read.
   static Result<FileWatcher> create(const std::vector<std::string>& paths);
 
+  // Watches these instead. What changes from now on is noticed; what the new ones share with the
+  // old ones is watched without a gap.
+  Result<void> watch(const std::vector<std::string>& paths);
+
   // Readable when drain() has something to do; for epoll. Stays the same, and is closed with the
   // watcher.
   [[nodiscard]] int fd() const { return inotify_.get(); }
@@ -48,24 +54,25 @@ class FileWatcher {
   // What is to be watched at one path that is free of symbolic links.
   struct Watch {
     std::uint32_t mask = 0;
-    std::set<std::string> names;  // of a directory: the entries that matter
+    std::set<std::string> names;     // of a directory: the entries that matter
+    std::set<std::string> patterns;  // the same with wildcards
 
     bool operator==(const Watch&) const = default;
   };
   using Plan = std::map<std::string, Watch>;
 
-  FileWatcher(Fd inotify, std::vector<std::string> paths)
-      : inotify_(std::move(inotify)), paths_(std::move(paths)) {}
+  explicit FileWatcher(Fd inotify) : inotify_(std::move(inotify)) {}
 
   [[nodiscard]] Plan make_plan() const;
   static void follow(const std::string& path, Plan& plan);
+  static void follow_pattern(const std::string& path, Plan& plan);
   Result<void> arm();
   Result<void> apply(const Plan& plan);
   [[nodiscard]] bool matters(const inotify_event& event) const;
 
   Fd inotify_;
-  std::vector<std::string> paths_;              // absolute
-  std::map<int, std::set<std::string>> names_;  // by watch descriptor
+  std::vector<std::string> paths_;  // absolute
+  std::map<int, Watch> watches_;    // by watch descriptor; of one file, whatever its paths
 };
 
 }  // namespace cryptnono::config

@@ -24,8 +24,9 @@ void Enforcement::set_scope(const std::vector<scope_entry>& include,
 
 Result<void> Enforcement::protect(pid_t pid, std::uint64_t start_boottime_ns) {
   const auto key = static_cast<std::uint32_t>(pid);
-  if (const int error = bpf_map__update_elem(parts_.protected_pids, &key, sizeof key,
-                                             &start_boottime_ns, sizeof start_boottime_ns, BPF_ANY)) {
+  if (const int error =
+          bpf_map__update_elem(parts_.protected_pids, &key, sizeof key, &start_boottime_ns,
+                               sizeof start_boottime_ns, BPF_ANY)) {
     return fail_errno("cannot protect pid " + std::to_string(pid), -error);
   }
   return {};
@@ -69,7 +70,8 @@ SharedMaps Enforcement::shared() const {
 Result<void> share_maps(const Enforcement::Parts& parts, const SharedMaps& shared) {
   const auto share = [](bpf_map* map, int fd) -> Result<void> {
     if (fd < 0) return {};
-    if (const int error = bpf_map__reuse_fd(map, fd)) return fail_errno("cannot share a map", -error);
+    if (const int error = bpf_map__reuse_fd(map, fd))
+      return fail_errno("cannot share a map", -error);
     return {};
   };
   TRY(share(parts.protected_pids, shared.protected_pids));

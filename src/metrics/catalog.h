@@ -32,10 +32,17 @@ enum class Metric : std::uint8_t {
   kMoneroSamples,
   kMoneroRealTime,
   kMoneroHighestScore,
+  kFlowChecked,
+  kFlowKilled,
+  kFlowMissed,
+  kFlowLogAndKillSeconds,
+  kFlowUnits,
+  kFlowHooks,
   kDetectorUp,
   kReported,
   kRefused,
   kLimitSuppressed,
+  kKillFailed,
   kEventsLost,
   kRulesLoaded,
   kReloadSuccessful,
@@ -66,17 +73,21 @@ namespace values {
 inline constexpr std::array<std::string_view, 2> kSource{"execwhacker.bpf", "psutil.process_iter"};
 inline constexpr std::array<std::string_view, 3> kAllowedBy{"is-substring", "allowed-pattern",
                                                             "no-match"};
-inline constexpr std::array<std::string_view, 2> kDetector{"execwhacker", "monero"};
-inline constexpr std::array<std::string_view, 4> kLossReason{
-    "events-ring-full", "decisions-ring-full", "recursion", "unreadable-arguments"};
-inline constexpr std::array<std::string_view, 3> kRuleKind{"banned", "allowed-pattern",
-                                                           "allowed-executable"};
+inline constexpr std::array<std::string_view, 3> kDetector{"execwhacker", "monero",
+                                                           "tcpflowkiller"};
+inline constexpr std::array<std::string_view, 2> kReason{"banned-ip", "scan"};
+inline constexpr std::array<std::string_view, 8> kLossReason{
+    "events-ring-full", "decisions-ring-full", "recursion",      "unreadable-arguments",
+    "threads-full",     "scan-table-full",     "scan-contended", "pending-table-full"};
+inline constexpr std::array<std::string_view, 4> kRuleKind{"banned", "allowed-pattern",
+                                                           "allowed-executable", "allowed-address"};
 inline constexpr std::array<std::string_view, 2> kReloadResult{"success", "failure"};
 }  // namespace values
 
 namespace labels {
 inline constexpr std::span<const Label> kNone;
 inline constexpr std::array<Label, 1> kSource{{{"source", values::kSource}}};
+inline constexpr std::array<Label, 1> kReason{{{"reason", values::kReason}}};
 inline constexpr std::array<Label, 2> kAllowed{
     {{"source", values::kSource}, {"allowedby", values::kAllowedBy}}};
 inline constexpr std::array<Label, 1> kDetector{{{"detector", values::kDetector}}};
@@ -119,6 +130,19 @@ inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount
      "1 if active sampling runs at real-time priority; 0: it preempts suspects less surely"},
     {"cryptnono_monero_highest_spared_score", Type::kGauge, labels::kNone,
      "Highest evidence score of a process that was not taken for RandomX (docs/randomx.md)"},
+    {"cryptnono_flowkiller_connects_checked_total", Type::kCounter, labels::kNone,
+     "Connects, and datagrams to an address, that were checked"},
+    {"cryptnono_flowkiller_processes_killed_total", Type::kCounter, labels::kReason,
+     "Processes killed"},
+    {"cryptnono_flowkiller_processes_missed_total", Type::kCounter, labels::kReason,
+     "Processes that ended before they could be killed"},
+    {"cryptnono_flowkiller_log_and_kill_execution_seconds", Type::kHistogram, labels::kNone,
+     "Time from the connect to the signal, or from the verdict where user space makes it"},
+    {"cryptnono_flowkiller_counted_units", Type::kGauge, labels::kNone,
+     "Processes, sessions or containers whose destinations are counted"},
+    {"cryptnono_flowkiller_hooks", Type::kGauge, labels::kNone,
+     "2: connects are refused and killed in the kernel; 1: refused, and killed by user space; 0: "
+     "killed, but a SYN leaves"},
     {"cryptnono_detector_up", Type::kGauge, labels::kDetector,
      "1 if the detector's hook is attached"},
     {"cryptnono_processes_reported_total", Type::kCounter, labels::kDetector,
@@ -127,6 +151,8 @@ inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount
      "Processes not touched because they are protected or out of scope"},
     {"cryptnono_limit_suppressed_total", Type::kCounter, labels::kDetector,
      "Processes not killed because of the blast-radius limit"},
+    {"cryptnono_kills_failed_total", Type::kCounter, labels::kDetector,
+     "Kills that the kernel refused"},
     {"cryptnono_events_lost_total", Type::kCounter, labels::kLoss,
      "Events of the kernel side that were lost"},
     {"cryptnono_rules_loaded", Type::kGauge, labels::kRules, "Rules in force"},

@@ -80,8 +80,7 @@ class PortLists {
                       " ranges of banned ports at one address",
                   ExitCode::kConfig);
     }
-    const auto [found, fresh] =
-        known_.emplace(list, static_cast<std::uint32_t>(words_.size() + 1));
+    const auto [found, fresh] = known_.emplace(list, static_cast<std::uint32_t>(words_.size() + 1));
     if (fresh) {
       words_.push_back(static_cast<std::uint32_t>(list.size()));
       words_.insert(words_.end(), list.begin(), list.end());
@@ -174,13 +173,9 @@ Result<std::vector<Segment<Key>>> sweep(std::vector<Edge<Key>> edges, PortLists&
   return segments;
 }
 
-bool is_v4(const Address& address) {
-  return flow_key_of(address.data(), 0).is_v4 != 0;
-}
+bool is_v4(const Address& address) { return flow_key_of(address.data(), 0).is_v4 != 0; }
 
-Key4 key4(const Address& address) {
-  return static_cast<Key4>(flow_key_of(address.data(), 0).low);
-}
+Key4 key4(const Address& address) { return static_cast<Key4>(flow_key_of(address.data(), 0).low); }
 Key6 key6(const Address& address) {
   const flow_key key = flow_key_of(address.data(), 0);
   return {key.high, key.low};
@@ -226,8 +221,10 @@ class FlowTableWriter {
     if (segments.empty()) return family;
     if constexpr (sizeof(Key) == sizeof(Key6)) {
       // The last bit that the index may use is bit 63.
-      const std::uint64_t differ = top_bits(segments.front().first) ^ top_bits(segments.back().last);
-      family.skip = std::min(differ == 0 ? 48U : static_cast<std::uint32_t>(std::countl_zero(differ)), 48U);
+      const std::uint64_t differ =
+          top_bits(segments.front().first) ^ top_bits(segments.back().last);
+      family.skip =
+          std::min(differ == 0 ? 48U : static_cast<std::uint32_t>(std::countl_zero(differ)), 48U);
       if (family.skip != 0) family.prefix = top_bits(segments.front().first) >> (64 - family.skip);
     }
     family.index_bits = std::min<std::uint32_t>(
@@ -275,8 +272,8 @@ class FlowTableWriter {
     auto* out = static_cast<std::uint32_t*>(at(page));
     std::uint32_t segment = 0;
     for (std::size_t bucket = 0; bucket < buckets; ++bucket) {
-      while (segment < segments.size() &&
-             (top_bits(segments[segment].first) << family.skip) >> (64 - family.index_bits) < bucket)
+      while (segment < segments.size() && (top_bits(segments[segment].first) << family.skip) >>
+                                              (64 - family.index_bits) < bucket)
         ++segment;
       out[bucket] = segment;
     }
@@ -287,7 +284,8 @@ class FlowTableWriter {
   FlowTables tables_;
 };
 
-Result<FlowTables> FlowTables::build(const config::Tcpflowkiller& config, std::uint32_t generation) {
+Result<FlowTables> FlowTables::build(const config::Tcpflowkiller& config,
+                                     std::uint32_t generation) {
   Edges edges;
   edges.add(config.bans, Kind::kBan);
   edges.add(config.allowed, Kind::kAllow);

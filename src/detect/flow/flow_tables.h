@@ -28,7 +28,9 @@ class FlowTables {
   static Result<FlowTables> build(const config::Tcpflowkiller& config, std::uint32_t generation);
 
   // Whole pages of MATCH_PAGE.
-  [[nodiscard]] std::span<const std::byte> bytes() const { return std::as_bytes(std::span(words_)); }
+  [[nodiscard]] std::span<const std::byte> bytes() const {
+    return std::as_bytes(std::span(words_));
+  }
   // The kernel's own search, in user space.
   [[nodiscard]] FlowVerdict look_up(const std::array<std::uint8_t, 16>& address,
                                     std::uint16_t port) const;

@@ -25,7 +25,8 @@ std::vector<AddressRange> ranges(const std::vector<std::string>& texts) {
   return out;
 }
 
-Tcpflowkiller lists(const std::vector<std::string>& bans, const std::vector<std::string>& allowed = {},
+Tcpflowkiller lists(const std::vector<std::string>& bans,
+                    const std::vector<std::string>& allowed = {},
                     const std::vector<std::string>& ignored = {}) {
   Tcpflowkiller out;
   out.bans = ranges(bans);
@@ -54,14 +55,15 @@ TEST(FlowTablesTest, AddressesAndRangesOfBothFamilies) {
   for (const char* yes : {"192.0.2.1", "198.51.100.0", "198.51.100.255", "::ffff:192.0.2.1",
                           "2001:db8::1", "2001:db8:1::", "2001:db8:1:ffff:ffff:ffff:ffff:ffff"})
     EXPECT_TRUE(banned(config, yes)) << yes;
-  for (const char* no : {"192.0.2.0", "192.0.2.2", "198.51.99.255", "198.51.101.0", "2001:db8::",
-                         "2001:db8::2", "2001:db8:2::", "2001:db8:0:ffff:ffff:ffff:ffff:ffff",
-                         "::192.0.2.1", "::", "ffff::"})
+  for (const char* no :
+       {"192.0.2.0", "192.0.2.2", "198.51.99.255", "198.51.101.0", "2001:db8::", "2001:db8::2",
+        "2001:db8:2::", "2001:db8:0:ffff:ffff:ffff:ffff:ffff", "::192.0.2.1", "::", "ffff::"})
     EXPECT_FALSE(banned(config, no)) << no;
 }
 
 TEST(FlowTablesTest, TheEndsOfTheAddressSpace) {
-  const auto config = lists({"0.0.0.0", "255.255.255.255", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"});
+  const auto config =
+      lists({"0.0.0.0", "255.255.255.255", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"});
   for (const char* yes :
        {"0.0.0.0", "255.255.255.255", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"})
     EXPECT_TRUE(banned(config, yes)) << yes;
@@ -74,7 +76,8 @@ TEST(FlowTablesTest, TheEndsOfTheAddressSpace) {
 }
 
 TEST(FlowTablesTest, Ports) {
-  const auto config = lists({"192.0.2.1:3333", "192.0.2.1:3334", "192.0.2.0/24:25", "[2001:db8::/32]:25"});
+  const auto config =
+      lists({"192.0.2.1:3333", "192.0.2.1:3334", "192.0.2.0/24:25", "[2001:db8::/32]:25"});
   EXPECT_TRUE(banned(config, "192.0.2.1", 3333));
   EXPECT_TRUE(banned(config, "192.0.2.1", 3334));
   EXPECT_TRUE(banned(config, "192.0.2.1", 25));
@@ -92,7 +95,8 @@ TEST(FlowTablesTest, AllowedWins) {
   EXPECT_FALSE(banned(config, "192.0.2.7"));
   EXPECT_TRUE(banned(config, "192.0.2.6"));
   EXPECT_FALSE(banned(config, "192.0.2.8", 443));
-  for (const std::uint16_t port : std::initializer_list<std::uint16_t>{1, 442, 444, 65535}) EXPECT_TRUE(banned(config, "192.0.2.8", port));
+  for (const std::uint16_t port : std::initializer_list<std::uint16_t>{1, 442, 444, 65535})
+    EXPECT_TRUE(banned(config, "192.0.2.8", port));
   EXPECT_FALSE(banned(config, "203.0.113.1", 25));
 }
 

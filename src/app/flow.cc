@@ -1,0 +1,120 @@
+#include "app/flow.h"
+
+#include "app/kernel_scope.h"
+#include "container/scope.h"
+
+namespace cryptnono::app {
+
+namespace {
+
+flow_settings scan_of(const config::Tcpflowkiller& config) {
+  flow_settings out{};
+  out.window_ns = std::uint64_t{config.scan.window_s} * 1'000'000'000;
+  out.threshold = config.scan.enabled ? config.scan.threshold : 0;
+  switch (config.scan.per) {
+    case config::CountPer::kTree:
+      out.per = FLOW_PER_TREE;
+      break;
+    case config::CountPer::kSession:
+      out.per = FLOW_PER_SESSION;
+      break;
+    case config::CountPer::kContainer:
+      out.per = FLOW_PER_CONTAINER;
+      break;
+    default:
+      out.per = FLOW_PER_PROCESS;
+  }
+  out.only_failed = config.scan.only_failed ? 1 : 0;
+  out.udp = config.scan.udp ? 1 : 0;
+  out.log_connects = config.log_connects ? 1 : 0;
+  return out;
+}
+
+}  // namespace
+
+Result<Flow::Prepared> Flow::prepare(const config::Tcpflowkiller& config,
+                                     std::uint32_t generation) {
+  return Prepared{.tables = TRY(detect::FlowTables::build(config, generation)),
+                  .bans = config.bans.size(),
+                  .allowed = config.allowed.size()};
+}
+
+Result<void> Flow::apply(const config::Config& config, Prepared prepared,
+                         const kernel::SharedMaps& shared) {
+  if (!config.tcpflowkiller.enabled) {
+    stop();
+    return {};
+  }
+  const container::Scope scope = TRY(container::Scope::resolve(config.scope));
+  const bool kill = !config.dry_run && config.tcpflowkiller.action == config::Action::kKill;
+  const detect::FlowSettings settings{
+      .tables = std::move(prepared.tables),
+      .scan = scan_of(config.tcpflowkiller),
+      .kill_groups = kill ? 1U << FLOW_GROUP_BANNED | 1U << FLOW_GROUP_SCAN : 0U,
+      .limit = config.tcpflowkiller.limit,
+      .include = TRY(kernel_scope(scope.include())),
+      .exclude = TRY(kernel_scope(scope.exclude()))};
+  const bool fresh = !detector_;
+  if (fresh) TRY(start(shared));
+  audit_->apply(config, scope, settings.kill_groups);
+  TRY(detector_->apply(settings));
+  if (fresh) {
+    if (Result<void> started = detector_->start(); !started) {
+      stop();
+      return started;
+    }
+  }
+  up_ = true;
+  bans_ = prepared.bans;
+  allowed_ = prepared.allowed;
+  return {};
+}
+
+Result<void> Flow::start(const kernel::SharedMaps& shared) {
+  auto program = TRY(detect::FlowProgram::load({.shared = shared}));
+  auto limit = std::make_unique<KernelLimit>(program->enforcement());
+  auto audit = std::make_unique<FlowAudit>(*limit, log_, cgroup_path_);
+  auto detector = std::make_unique<detect::FlowDetector>(
+      std::move(program), [this](const detect::FlowFinding& finding) {
+        return audit_->handle(finding);
+      });
+  const std::lock_guard lock(mutex_);
+  limit_ = std::move(limit);
+  audit_ = std::move(audit);
+  detector_ = std::move(detector);
+  return {};
+}
+
+void Flow::stop() {
+  up_ = false;
+  if (detector_) detector_->stop();
+  const std::lock_guard lock(mutex_);
+  detector_.reset();
+  limit_.reset();
+  // The audit stays: what it counted must not go back.
+}
+
+void Flow::collect(metrics::Exposition& out) const {
+  using metrics::Metric;
+  out.add(Metric::kDetectorUp, {"tcpflowkiller"}, up() ? 1.0 : 0.0);
+  const std::lock_guard lock(mutex_);
+  if (audit_) audit_->collect(out);
+  if (!detector_) return;
+  const auto stats = detector_->program().stats();
+  out.add(Metric::kFlowChecked, {}, std::uint64_t{stats.kernel.checked});
+  out.add(Metric::kFlowUnits, {}, static_cast<double>(detector_->units()));
+  out.add(Metric::kFlowHooks, {}, static_cast<double>(hooks()));
+  out.add(Metric::kRulesLoaded, {"tcpflowkiller", "banned"}, static_cast<double>(bans_));
+  out.add(Metric::kRulesLoaded, {"tcpflowkiller", "allowed-address"},
+          static_cast<double>(allowed_));
+  const std::array<std::pair<std::string_view, std::uint64_t>, 5> losses{
+      {{"events-ring-full", stats.kernel.lost_events},
+       {"recursion", stats.recursion_misses},
+       {"scan-table-full", stats.kernel.lost_units},
+       {"scan-contended", stats.kernel.lost_counts},
+       {"pending-table-full", stats.kernel.lost_pending}}};
+  for (const auto& [reason, count] : losses)
+    out.add(Metric::kEventsLost, {"tcpflowkiller", reason}, count);
+}
+
+}  // namespace cryptnono::app

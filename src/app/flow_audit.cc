@@ -1,0 +1,208 @@
+#include "app/flow_audit.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "config/address_range.h"
+
+namespace cryptnono::app {
+
+namespace {
+
+using detect::FlowDestination;
+using detect::FlowFinding;
+using enforce::Outcome;
+
+std::string_view reason_name(FlowFinding::Reason reason) {
+  return reason == FlowFinding::Reason::kScan ? "scan" : "banned-ip";
+}
+
+std::string protocol_name(std::uint8_t protocol) {
+  if (protocol == IPPROTO_TCP) return "tcp";
+  if (protocol == IPPROTO_UDP) return "udp";
+  return std::to_string(protocol);
+}
+
+// "192.0.2.1:80" or "[2001:db8::1]:80".
+std::string endpoint(const FlowDestination& destination) {
+  const std::string address = config::address_text(destination.address);
+  const bool v6 = address.find(':') != std::string::npos;
+  return v6 ? fmt::format("[{}]:{}", address, destination.port)
+            : fmt::format("{}:{}", address, destination.port);
+}
+
+std::vector<std::string> arguments_of(std::string_view area) {
+  std::vector<std::string> out;
+  while (!area.empty()) {
+    const std::size_t end = area.find('\0');
+    out.emplace_back(area.substr(0, end));
+    area.remove_prefix(end == std::string_view::npos ? area.size() : end + 1);
+  }
+  return out;
+}
+
+// The form of the predecessor's `connections`: descriptor, family, type, local and remote address,
+// status. What a kill in the kernel leaves unknown is what psutil writes for it: -1, [], NONE.
+std::string connection(const FlowDestination& destination, std::string_view status) {
+  const std::string address = config::address_text(destination.address);
+  const int family = address.find(':') == std::string::npos ? AF_INET : AF_INET6;
+  const int type = destination.protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM;
+  return fmt::format("[-1, {}, {}, [], [{}, {}], {}]", family, type, json_string(address),
+                     destination.port, json_string(status));
+}
+
+std::string connections(const FlowFinding& finding) {
+  std::string out;
+  for (const FlowDestination& each : finding.destinations) {
+    const bool now = each.address == finding.destination.address &&
+                     each.port == finding.destination.port && finding.time_ns != 0;
+    out += (out.empty() ? "" : ", ") +
+           connection(each, now && each.protocol == IPPROTO_TCP ? "SYN_SENT" : "NONE");
+  }
+  if (finding.destinations.empty()) {
+    const bool tcp = finding.destination.protocol == IPPROTO_TCP;
+    out = connection(finding.destination, tcp ? "SYN_SENT" : "NONE");
+  }
+  return "[" + out + "]";
+}
+
+std::string addresses(const FlowFinding& finding) {
+  std::string out;
+  for (const FlowDestination& each : finding.destinations) {
+    out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", json_string(endpoint(each)),
+                       each.connects);
+  }
+  return "{" + out + "}";
+}
+
+}  // namespace
+
+FlowAudit::FlowAudit(enforce::BlastLimit& limit, LineWriter& log,
+                     std::function<std::string(std::uint64_t)> cgroup_path)
+    : enforcer_(limit), log_(log), cgroup_path_(std::move(cgroup_path)) {}
+
+void FlowAudit::apply(const config::Config& config, const container::Scope& scope,
+                      std::uint64_t kill_groups) {
+  enforcer_.set_policy(std::make_shared<enforce::Policy>(
+      enforce::Policy{.kill_groups = kill_groups, .scope = scope}));
+  max_command_line_bytes_ = config.log.max_command_line_bytes;
+  dry_run_ = config.dry_run;
+  log_level_ = config.log.level;
+}
+
+bool FlowAudit::handle(const FlowFinding& finding) {
+  if (finding.kind == FlowFinding::Kind::kSeen) {
+    log_seen(finding);
+    return true;
+  }
+  const std::uint64_t begin = monotonic_ns();
+  enforce::Action action;
+  switch (finding.kind) {
+    case FlowFinding::Kind::kKilledInKernel:
+      action = {.outcome = Outcome::kKilled, .time_ns = finding.time_ns, .refused_why = {}};
+      break;
+    case FlowFinding::Kind::kReportedInKernel:
+      action = {.outcome = finding.limited ? Outcome::kLimited : Outcome::kReported,
+                .time_ns = finding.time_ns,
+                .refused_why = {}};
+      break;
+    default:
+      action = enforcer_.act({.pid = finding.pid,
+                              .start_ticks = finding.start_ticks,
+                              .unit = finding.unit,
+                              .groups = std::uint64_t{1}
+                                        << static_cast<unsigned>(finding.reason)});
+  }
+  counts_[static_cast<std::size_t>(finding.reason)].count(action.outcome);
+  if (action.outcome == Outcome::kRefused) return true;
+  const std::uint64_t since = finding.time_ns != 0 ? finding.time_ns : begin;
+  if (action.outcome == Outcome::kKilled)
+    log_and_kill_seconds_.observe(static_cast<double>(action.time_ns - since) / 1e9);
+  const OutcomeWords words = words_of(action.outcome);
+  if (log_level_ > config::LogLevel::kInfo && words.level == "info")
+    return !to_be_tried_again(action.outcome);
+  JsonLine line;
+  add_fields(line, finding, words.action);
+  if (action.outcome == Outcome::kKilled) {
+    line.add("connect_to_signal_us", static_cast<double>(action.time_ns - since) / 1e3)
+        .add("in_kernel", finding.kind == FlowFinding::Kind::kKilledInKernel);
+  }
+  if (dry_run_) line.add("dry_run", true);
+  log_.write(line.finish(words.event, words.level));
+  return !to_be_tried_again(action.outcome);
+}
+
+void FlowAudit::add_fields(JsonLine& line, const FlowFinding& finding,
+                           std::string_view action) const {
+  std::string area = finding.argv;
+  const bool cut =
+      cut_for_log(area, max_command_line_bytes_) || finding.argv.size() < finding.argv_bytes;
+  const std::string cgroup = cgroup_path_(finding.cgroup_id);
+  line.add("pid", finding.pid)
+      .add_json("container", cgroup.empty()
+                                 ? "{}"
+                                 : fmt::format("{{\"cgroupline\": {}}}", json_string("0::" + cgroup)))
+      .add("cmdline", arguments_of(area));
+  if (cut) line.add("truncated", true).add("cmdline_bytes", finding.argv_bytes);
+  line.add_json("connections", connections(finding));
+  if (finding.reason == FlowFinding::Reason::kScan) {
+    line.add_json("addresses", addresses(finding));
+  } else {
+    line.add("banned-ip", config::address_text(finding.destination.address));
+  }
+  line.add("action", action)
+      .add("detector", "tcpflowkiller")
+      .add("reason", reason_name(finding.reason))
+      .add("source", "flowkiller.bpf");
+  if (finding.time_ns != 0) {
+    line.add("address", config::address_text(finding.destination.address))
+        .add("port", std::uint64_t{finding.destination.port})
+        .add("protocol", protocol_name(finding.destination.protocol))
+        .add("refused", finding.refused);
+  }
+  line.add("uid", std::uint64_t{finding.uid})
+      .add("ppid", finding.ppid)
+      .add("comm", finding.comm)
+      .add("exe", finding.path);
+  if (!cgroup.empty()) line.add("cgroup", cgroup);
+}
+
+void FlowAudit::log_seen(const FlowFinding& finding) {
+  if (log_level_ > config::LogLevel::kInfo) return;
+  JsonLine line;
+  const std::string cgroup = cgroup_path_(finding.cgroup_id);
+  line.add("pid", finding.pid)
+      .add_json("addresses", addresses(finding))
+      .add_json("container", cgroup.empty()
+                                 ? "{}"
+                                 : fmt::format("{{\"cgroupline\": {}}}", json_string("0::" + cgroup)))
+      .add("action", "connect")
+      .add("detector", "tcpflowkiller");
+  log_.write(line.finish("Connection established", "info"));
+}
+
+void FlowAudit::collect(metrics::Exposition& out) const {
+  using metrics::Metric;
+  std::uint64_t reported = 0;
+  std::uint64_t limited = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t refused = 0;
+  for (const auto reason : {FlowFinding::Reason::kBannedAddress, FlowFinding::Reason::kScan}) {
+    const OutcomeCounters& counts = counts_[static_cast<std::size_t>(reason)];
+    out.add(Metric::kFlowKilled, {reason_name(reason)}, counts.killed);
+    out.add(Metric::kFlowMissed, {reason_name(reason)}, counts.missed);
+    reported += counts.reported + counts.limited;
+    limited += counts.limited;
+    errors += counts.errors;
+    refused += counts.refused;
+  }
+  out.add(Metric::kReported, {"tcpflowkiller"}, reported);
+  out.add(Metric::kLimitSuppressed, {"tcpflowkiller"}, limited);
+  out.add(Metric::kRefused, {"tcpflowkiller"}, refused);
+  out.add(Metric::kKillFailed, {"tcpflowkiller"}, errors);
+  out.add(Metric::kFlowLogAndKillSeconds, log_and_kill_seconds_);
+}
+
+}  // namespace cryptnono::app

@@ -1,0 +1,202 @@
+#include "detect/flow/flow_program.h"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <flow_watch.skel.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "base/fd.h"
+#include "container/scope.h"
+#include "kernel/skeleton.h"
+
+namespace cryptnono::detect {
+
+namespace {
+
+using Skeleton = kernel::Skeleton<flow_watch_bpf>;
+
+// Besides one for each CPU: for tasks that were preempted in a hook (flow_record.bpf.h).
+constexpr std::uint32_t kSpareScratches = 8;
+
+std::array<bpf_program*, 4> hook_programs(Skeleton& skeleton) {
+  return {skeleton->progs.flow_connect4, skeleton->progs.flow_connect6,
+          skeleton->progs.flow_sendmsg4, skeleton->progs.flow_sendmsg6};
+}
+
+kernel::Enforcement::Parts parts_of(Skeleton& skeleton) {
+  return {.settings = skeleton->bss == nullptr ? nullptr : &skeleton->bss->settings,
+          .protected_pids = skeleton->maps.protected_pids,
+          .units = skeleton->maps.units,
+          .limit_admit = skeleton->progs.limit_admit};
+}
+
+// The root of the cgroup v2 hierarchy. A container with a cgroup namespace of its own sees its own
+// cgroup there, and hooks on that would see nobody else.
+Result<Fd> open_cgroup_root() {
+  const std::string path = container::cgroup2_mount_point();
+  if (path.empty()) return fail("cgroup v2 is not mounted");
+  Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct stat status {};
+  if (!fd || fstat(fd.get(), &status) != 0) return fail_errno(path, errno);
+  // kernfs numbers its root 1 (fs/kernfs/dir.c).
+  if (status.st_ino != 1) return fail(path + " is not the root of cgroup v2 (cgroup namespace)");
+  return fd;
+}
+
+}  // namespace
+
+struct FlowProgram::State {
+  explicit State(Skeleton opened) : skeleton(std::move(opened)) {}
+
+  Skeleton skeleton;
+  std::optional<kernel::Enforcement> enforcement;
+  FlowHooks loaded = FlowHooks::kRefuseAndKill;
+  FlowHooks attached = FlowHooks::kStateOnly;
+  std::string why_not_better;
+  int cpus = 1;
+};
+
+FlowProgram::FlowProgram(std::unique_ptr<State> state) : state_(std::move(state)) {}
+FlowProgram::~FlowProgram() = default;
+
+Result<std::unique_ptr<FlowProgram>> FlowProgram::load(const Options& options) {
+  const auto attempt = [&](FlowHooks hooks) -> Result<std::unique_ptr<FlowProgram>> {
+    auto state = std::make_unique<State>(TRY(Skeleton::open()));
+    Skeleton& skeleton = state->skeleton;
+    state->cpus = libbpf_num_possible_cpus();
+    if (state->cpus <= 0) return fail_errno("cannot count the CPUs", -state->cpus);
+    bpf_map__set_max_entries(skeleton->maps.scratches,
+                             static_cast<std::uint32_t>(state->cpus) + kSpareScratches);
+    TRY(kernel::share_maps(parts_of(skeleton), options.shared));
+    skeleton->rodata->hooks_may_signal = hooks == FlowHooks::kRefuseAndKill;
+    for (bpf_program* program : hook_programs(skeleton))
+      bpf_program__set_autoload(program, hooks != FlowHooks::kStateOnly);
+    TRY(skeleton.load());
+    state->loaded = hooks;
+    state->enforcement.emplace(parts_of(skeleton));
+    return std::unique_ptr<FlowProgram>(new FlowProgram(std::move(state)));
+  };
+  std::string why;
+  for (auto hooks = static_cast<int>(options.best);; --hooks) {
+    auto program = attempt(static_cast<FlowHooks>(hooks));
+    if (program) {
+      (*program)->state_->why_not_better = why;
+      return program;
+    }
+    if (why.empty()) why = program.error().message;
+    if (hooks > static_cast<int>(FlowHooks::kStateOnly)) continue;
+    Error error = with_context("tcpflowkiller", std::move(program).error());
+    if (error.code != ExitCode::kNotPermitted) error.code = ExitCode::kUnsupported;
+    return tl::unexpected(std::move(error));
+  }
+}
+
+Result<void> FlowProgram::attach() {
+  Skeleton& skeleton = state_->skeleton;
+  const auto attach_hooks = [&]() -> Result<void> {
+    const Fd root = TRY(open_cgroup_root());
+    const std::array<bpf_link**, 4> links{
+        &skeleton->links.flow_connect4, &skeleton->links.flow_connect6,
+        &skeleton->links.flow_sendmsg4, &skeleton->links.flow_sendmsg6};
+    const auto programs = hook_programs(skeleton);
+    for (std::size_t i = 0; i < links.size(); ++i) {
+      *links[i] = bpf_program__attach_cgroup(programs[i], root.get());
+      if (*links[i] == nullptr) return fail_errno("cannot attach to the root of cgroup v2", errno);
+    }
+    return {};
+  };
+  if (state_->loaded != FlowHooks::kStateOnly) {
+    const Result<void> hooked = attach_hooks();
+    if (hooked) {
+      state_->attached = state_->loaded;
+    } else {
+      state_->why_not_better = hooked.error().message;
+      skeleton.detach();
+    }
+  }
+  // From here on the tracepoint leaves to the hooks what they see.
+  skeleton->bss->flow.hooked = state_->attached == FlowHooks::kStateOnly ? 0 : 1;
+  skeleton->links.flow_state = bpf_program__attach(skeleton->progs.flow_state);
+  if (skeleton->links.flow_state == nullptr)
+    return fail_errno("tcpflowkiller: cannot attach to inet_sock_set_state", errno);
+  return {};
+}
+
+void FlowProgram::detach() { state_->skeleton.detach(); }
+
+FlowHooks FlowProgram::hooks() const { return state_->attached; }
+const std::string& FlowProgram::why_not_better() const { return state_->why_not_better; }
+
+Result<void> FlowProgram::put_in_force(const kernel::TableMap& tables) const {
+  return tables.put_in_force(bpf_map__fd(state_->skeleton->maps.flow_tables));
+}
+
+void FlowProgram::set_scan(const flow_settings& settings) {
+  volatile flow_settings& flow = state_->skeleton->bss->flow;
+  flow.threshold = 0;  // while the others change
+  flow.window_ns = settings.window_ns;
+  flow.per = settings.per;
+  flow.only_failed = settings.only_failed;
+  flow.udp = settings.udp;
+  flow.log_connects = settings.log_connects;
+  flow.threshold = settings.threshold;
+}
+
+kernel::Enforcement& FlowProgram::enforcement() { return *state_->enforcement; }
+
+void FlowProgram::for_each_unit(
+    const std::function<bool(const flow_unit_key&, const flow_unit&)>& judge) {
+  bpf_map* map = state_->skeleton->maps.units_counted;
+  std::vector<flow_unit_key> keys;
+  // The keys first: a key that is deleted would send the walk back to its beginning.
+  flow_unit_key next{};
+  while (keys.size() < std::size_t{FLOW_UNITS} &&
+         bpf_map__get_next_key(map, keys.empty() ? nullptr : &keys.back(), &next, sizeof next) == 0)
+    keys.push_back(next);
+  flow_unit unit{};
+  for (const flow_unit_key& each : keys) {
+    if (bpf_map__lookup_elem(map, &each, sizeof each, &unit, sizeof unit, 0) != 0) continue;
+    if (!judge(each, unit)) bpf_map__delete_elem(map, &each, sizeof each, 0);
+  }
+}
+
+void FlowProgram::forget_units() {
+  for_each_unit([](const flow_unit_key&, const flow_unit&) { return false; });
+}
+
+FlowProgram::Stats FlowProgram::stats() const {
+  static_assert(sizeof(flow_counters) % sizeof(std::uint64_t) == 0);
+  Stats stats;
+  const std::uint32_t key = 0;
+  std::vector<flow_counters> per_cpu(static_cast<std::size_t>(state_->cpus));
+  if (bpf_map__lookup_elem(state_->skeleton->maps.stats, &key, sizeof key, per_cpu.data(),
+                           per_cpu.size() * sizeof(flow_counters), 0) == 0) {
+    auto* total = reinterpret_cast<std::uint64_t*>(&stats.kernel);
+    for (const flow_counters& one : per_cpu) {
+      const auto* value = reinterpret_cast<const std::uint64_t*>(&one);
+      for (std::size_t i = 0; i < sizeof one / sizeof *total; ++i) total[i] += value[i];
+    }
+  }
+  bpf_prog_info info = {};
+  std::uint32_t size = sizeof info;
+  if (bpf_obj_get_info_by_fd(bpf_program__fd(state_->skeleton->progs.flow_state), &info, &size) ==
+      0) {
+    stats.recursion_misses = info.recursion_misses;
+  }
+  return stats;
+}
+
+Result<kernel::RingBuffer> FlowProgram::events(kernel::RingBuffer::Handler handler) {
+  return kernel::RingBuffer::create(bpf_map__fd(state_->skeleton->maps.events), std::move(handler));
+}
+
+Result<kernel::RingBuffer> FlowProgram::decisions(kernel::RingBuffer::Handler handler) {
+  return kernel::RingBuffer::create(bpf_map__fd(state_->skeleton->maps.decisions),
+                                    std::move(handler));
+}
+
+}  // namespace cryptnono::detect

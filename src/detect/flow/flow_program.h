@@ -1,0 +1,72 @@
+// FlowProgram: the kernel side of tcpflowkiller (bpf/flow_watch.bpf.c). The only user of its
+// skeleton.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "bpf/api/flow.h"
+#include "kernel/enforcement.h"
+#include "kernel/ring_buffer.h"
+#include "kernel/table_map.h"
+
+namespace cryptnono::detect {
+
+// How connects are met. Without the hooks of cgroups a killed process has sent its SYN.
+enum class FlowHooks : std::uint8_t {
+  kStateOnly,       // the tracepoint alone
+  kRefuseAndAsk,    // refused in the kernel, killed by user space (before 6.16)
+  kRefuseAndKill,   // refused and killed in the kernel
+};
+
+// After attach() all methods may be called from any thread.
+class FlowProgram {
+ public:
+  struct Options {
+    kernel::SharedMaps shared;               // of the object whose containers and protected it uses
+    FlowHooks best = FlowHooks::kRefuseAndKill;  // try no better; for tests
+  };
+  // Loads the best that the kernel takes; nothing is attached. Errors: kUnsupported,
+  // kNotPermitted.
+  static Result<std::unique_ptr<FlowProgram>> load(const Options& options);
+  ~FlowProgram();
+
+  // Tables and settings should be in force already. A hook of cgroups that is refused is no error:
+  // see hooks().
+  Result<void> attach();
+  void detach();
+
+  // After attach(): what is in force; and why not more, if not.
+  [[nodiscard]] FlowHooks hooks() const;
+  [[nodiscard]] const std::string& why_not_better() const;
+
+  // Atomic: a connect is judged by the old tables or by the new ones.
+  [[nodiscard]] Result<void> put_in_force(const kernel::TableMap& tables) const;
+  // All but `hooked`, which is attach()'s.
+  void set_scan(const flow_settings& settings);
+  [[nodiscard]] kernel::Enforcement& enforcement();
+
+  // Calls `judge` with a copy of each unit that is counted; a unit for which it returns false is
+  // forgotten.
+  void for_each_unit(const std::function<bool(const flow_unit_key&, const flow_unit&)>& judge);
+  // Forgets all.
+  void forget_units();
+
+  struct Stats {
+    flow_counters kernel{};
+    std::uint64_t recursion_misses = 0;
+  };
+  [[nodiscard]] Stats stats() const;
+  Result<kernel::RingBuffer> events(kernel::RingBuffer::Handler handler);
+  Result<kernel::RingBuffer> decisions(kernel::RingBuffer::Handler handler);
+
+ private:
+  struct State;
+  explicit FlowProgram(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace cryptnono::detect
