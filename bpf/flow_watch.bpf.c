@@ -33,50 +33,45 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Whether programs of cgroups may send signals, which they may since 6.16. If not, user space kills. */
 const volatile bool hooks_may_signal = true;
 
-/* Enforces, tells; returns true if the connect is to be refused. */
-static __always_inline bool punish(const struct flow_act *act, __u8 group, struct flow_unit *counted, __u32 generation,
+/* Enforces, and says what was done in the report. Returns false if there is nothing to tell. */
+static __always_inline bool punish(const struct flow_act *act, struct flow_report *report,
 				   struct flow_counters *counters)
 {
 	const bool may_signal = act->hook == FLOW_HOOK_STATE || hooks_may_signal;
-	struct flow_report report = {
-		.act = act, .unit = counted, .limit_unit = current_unit(), .generation = generation, .group = group};
-	bool refuse = false;
 
-	switch (enforce(1ULL << group, report.limit_unit, may_signal)) {
+	switch (enforce(1ULL << report->group, report->limit_unit, may_signal)) {
 	case ENFORCE_KILLED:
-		report.verdict = FLOW_KILLED;
-		refuse = true;
+		report->verdict = FLOW_KILLED;
 		counters->killed++;
 		break;
 	case ENFORCE_LIMITED:
-		report.flags |= FLOW_LIMITED;
+		report->flags |= FLOW_LIMITED;
 		counters->limited++;
 		/* fallthrough */
 	case ENFORCE_REPORT:
-		report.verdict = FLOW_REPORTED;
+		report->verdict = FLOW_REPORTED;
 		counters->reported++;
 		break;
 	case ENFORCE_REFUSED:
 		counters->refused++;
 		return false;
 	default:
-		report.verdict = FLOW_DECIDE;
-		refuse = true;
+		report->verdict = FLOW_DECIDE;
 		if (may_signal)
 			counters->signal_failed++;
 	}
-	if (counted && !(report.flags & FLOW_LIMITED))
-		counted->acted_start = start_boottime(bpf_get_current_task_btf());
-	refuse = refuse && act->hook != FLOW_HOOK_STATE;
-	if (refuse)
-		report.flags |= FLOW_REFUSED;
-	tell(&report);
-	return refuse;
+	if (report->verdict != FLOW_REPORTED && act->hook != FLOW_HOOK_STATE)
+		report->flags |= FLOW_REFUSED;
+	return true;
 }
 
-/* The ways of one act; true: refuse. `sk` only where its answer can be seen. */
-static __always_inline bool judge(const struct flow_act *act, const struct sock *sk, bool bans, bool counts)
+/*
+ * Judges one act; true: refuse it. `sk` only where its answer can be seen. `bans` and `counts`, 0 or not, are numbers
+ * that are asked once: as conditions they would multiply the paths that the verifier walks.
+ */
+static __always_inline bool judge(const struct flow_act *act, const struct sock *sk, __u64 bans, __u64 counts)
 {
+	struct flow_report report = {.act = act, .verdict = FLOW_SEEN};
 	struct destination destination = {};
 	struct count_result counted = {};
 	struct flow_counters *counters;
@@ -87,32 +82,41 @@ static __always_inline bool judge(const struct flow_act *act, const struct sock 
 	counters = bpf_map_lookup_elem(&stats, &zero);
 	if (!counters)
 		return false;
-	if (bans)
-		counters->checked++;
+	counters->checked += bans;
 	if (!look_up(act->addr, act->port, &destination))
 		return false;
-	if (destination.banned)
-		return bans && punish(act, FLOW_GROUP_BANNED, NULL, destination.generation, counters);
-	if (!counts || !destination.counted)
-		return false;
-	count_destination(act, &counted);
-	if (!counted.unit)
-		return false;
-	if (sk)
-		await_answer(sk, act, &counted, counters);
-	if (counted.scan && counted.unit->acted_start != start_boottime(bpf_get_current_task_btf()))
-		return punish(act, FLOW_GROUP_SCAN, counted.unit, destination.generation, counters);
-	if (flow.log_connects) {
-		struct flow_report report = {.act = act, .unit = counted.unit, .verdict = FLOW_SEEN};
-
-		tell(&report);
+	report.generation = destination.generation;
+	report.group = FLOW_GROUP_BANNED;
+	if (destination.banned) {
+		if (!bans)
+			return false;
+	} else {
+		if (!counts || !destination.counted)
+			return false;
+		count_destination(act, &counted);
+		if (!counted.unit)
+			return false;
+		if (sk && flow.only_failed)
+			await_answer(sk, act, &counted, counters);
+		report.unit = counted.unit;
+		report.group = FLOW_GROUP_SCAN;
+		if (!counted.scan && !flow.log_connects)
+			return false;
 	}
-	return false;
+	if (destination.banned || counted.scan) {
+		report.limit_unit = current_unit();
+		if (!punish(act, &report, counters))
+			return false;
+		if (counted.unit && !(report.flags & FLOW_LIMITED))
+			counted.unit->acted_start = start_boottime(bpf_get_current_task_btf());
+	}
+	tell(&report);
+	return report.flags & FLOW_REFUSED;
 }
 
-static __always_inline bool scans_counted(void)
+static __always_inline __u64 scans_counted(void)
 {
-	return flow.threshold || flow.log_connects;
+	return flow.threshold | flow.log_connects;
 }
 
 static __always_inline void set_v4(struct flow_act *act, __u32 addr)
@@ -125,11 +129,11 @@ static __always_inline void set_v4(struct flow_act *act, __u32 addr)
 }
 
 /* Which acts of a hook count as destinations: TCP whose answer does not matter, UDP if asked for. */
-static __always_inline bool hook_counts(__u32 protocol)
+static __always_inline __u64 hook_counts(__u32 protocol)
 {
-	if (flow.only_failed || !scans_counted())
-		return false;
-	return protocol == IPPROTO_TCP || (protocol == IPPROTO_UDP && flow.udp);
+	if (flow.only_failed || (protocol != IPPROTO_TCP && !(protocol == IPPROTO_UDP && flow.udp)))
+		return 0;
+	return scans_counted();
 }
 
 static __always_inline int hook_v4(struct bpf_sock_addr *ctx, enum flow_hook hook)
@@ -185,21 +189,27 @@ static __always_inline void read_peer(const struct sock *sk, struct flow_act *ac
 	act->port = bpf_ntohs(sk->__sk_common.skc_dport);
 }
 
-/* Did a connect hook see this connection? Its socket may be inside of an MPTCP one, or data may come with the SYN. */
-static __always_inline bool hook_saw(const struct sock *sk)
+/* 1 if a connect hook saw this connection, 0 if its socket may be inside of an MPTCP one, or data may come with the
+ * SYN.
+ */
+static __always_inline __u64 hook_saw(const struct tcp_sock *tcp)
 {
-	const struct tcp_sock *tcp = bpf_skc_to_tcp_sock((void *)sk);
+	__u64 special = (__u64)BPF_CORE_READ(tcp, fastopen_req);
 
-	if (!flow.hooked)
-		return false;
-	return tcp && !tcp->is_mptcp && !tcp->fastopen_req;
+	if (bpf_core_field_exists(tcp->is_mptcp)) /* CONFIG_MPTCP */
+		special |= BPF_CORE_READ(tcp, is_mptcp);
+	barrier_var(special);
+	special = (special | -special) >> 63;
+	barrier_var(special);
+	return flow.hooked & (special ^ 1);
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(flow_state, const struct sock *sk, int old_state, int new_state)
 {
 	struct flow_act act = {.protocol = IPPROTO_TCP, .hook = FLOW_HOOK_STATE};
-	bool seen;
+	struct tcp_sock *tcp;
+	__u64 seen, done;
 
 	if (old_state == TCP_SYN_SENT) {
 		if (flow.only_failed)
@@ -208,10 +218,15 @@ int BPF_PROG(flow_state, const struct sock *sk, int old_state, int new_state)
 	}
 	if (new_state != TCP_SYN_SENT || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	seen = hook_saw(sk);
-	if (seen && !flow.only_failed)
+	tcp = bpf_skc_to_tcp_sock((void *)sk);
+	if (!tcp)
+		return 0;
+	seen = hook_saw(tcp);
+	done = seen & (flow.only_failed ^ 1);
+	barrier_var(done);
+	if (done)
 		return 0;
 	read_peer(sk, &act);
-	judge(&act, flow.only_failed ? sk : NULL, !seen, scans_counted());
+	judge(&act, sk, seen ^ 1, scans_counted());
 	return 0;
 }

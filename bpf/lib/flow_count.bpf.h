@@ -272,7 +272,9 @@ static __noinline int count_destination(const struct flow_act *act, struct count
 	unlock_unit(search.unit);
 	result->unit = search.unit;
 	result->slot = slot;
-	result->scan = search.found >= FLOW_PAIRS && search.count > flow.threshold;
+	/* Who was told of is not told of again for each further destination. */
+	result->scan = search.found >= FLOW_PAIRS && flow.threshold && search.count > flow.threshold &&
+		       search.unit->acted_start != start_boottime(bpf_get_current_task_btf());
 	return 0;
 }
 

@@ -75,9 +75,8 @@ Result<void> Flow::start(const kernel::SharedMaps& shared) {
   auto limit = std::make_unique<KernelLimit>(program->enforcement());
   auto audit = std::make_unique<FlowAudit>(*limit, log_, cgroup_path_);
   auto detector = std::make_unique<detect::FlowDetector>(
-      std::move(program), [this](const detect::FlowFinding& finding) {
-        return audit_->handle(finding);
-      });
+      std::move(program),
+      [this](const detect::FlowFinding& finding) { return audit_->handle(finding); });
   const std::lock_guard lock(mutex_);
   limit_ = std::move(limit);
   audit_ = std::move(audit);

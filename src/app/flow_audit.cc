@@ -112,8 +112,7 @@ bool FlowAudit::handle(const FlowFinding& finding) {
       action = enforcer_.act({.pid = finding.pid,
                               .start_ticks = finding.start_ticks,
                               .unit = finding.unit,
-                              .groups = std::uint64_t{1}
-                                        << static_cast<unsigned>(finding.reason)});
+                              .groups = std::uint64_t{1} << static_cast<unsigned>(finding.reason)});
   }
   counts_[static_cast<std::size_t>(finding.reason)].count(action.outcome);
   if (action.outcome == Outcome::kRefused) return true;
@@ -141,9 +140,9 @@ void FlowAudit::add_fields(JsonLine& line, const FlowFinding& finding,
       cut_for_log(area, max_command_line_bytes_) || finding.argv.size() < finding.argv_bytes;
   const std::string cgroup = cgroup_path_(finding.cgroup_id);
   line.add("pid", finding.pid)
-      .add_json("container", cgroup.empty()
-                                 ? "{}"
-                                 : fmt::format("{{\"cgroupline\": {}}}", json_string("0::" + cgroup)))
+      .add_json("container",
+                cgroup.empty() ? "{}"
+                               : fmt::format("{{\"cgroupline\": {}}}", json_string("0::" + cgroup)))
       .add("cmdline", arguments_of(area));
   if (cut) line.add("truncated", true).add("cmdline_bytes", finding.argv_bytes);
   line.add_json("connections", connections(finding));
@@ -175,9 +174,9 @@ void FlowAudit::log_seen(const FlowFinding& finding) {
   const std::string cgroup = cgroup_path_(finding.cgroup_id);
   line.add("pid", finding.pid)
       .add_json("addresses", addresses(finding))
-      .add_json("container", cgroup.empty()
-                                 ? "{}"
-                                 : fmt::format("{{\"cgroupline\": {}}}", json_string("0::" + cgroup)))
+      .add_json("container",
+                cgroup.empty() ? "{}"
+                               : fmt::format("{{\"cgroupline\": {}}}", json_string("0::" + cgroup)))
       .add("action", "connect")
       .add("detector", "tcpflowkiller");
   log_.write(line.finish("Connection established", "info"));

@@ -30,8 +30,8 @@ struct FlowFinding {
   Kind kind = Kind::kSeen;
   Reason reason = Reason::kBannedAddress;
   bool limited = false;
-  bool refused = false;        // no packet left
-  std::uint64_t time_ns = 0;   // CLOCK_MONOTONIC, of the connect; 0: found afterwards
+  bool refused = false;       // no packet left
+  std::uint64_t time_ns = 0;  // CLOCK_MONOTONIC, of the connect; 0: found afterwards
   pid_t pid = 0;
   std::uint64_t start_ticks = 0;
   std::uint64_t unit = 0;  // of the blast-radius limit
@@ -42,7 +42,7 @@ struct FlowFinding {
   std::string path;  // of the executable
   std::string argv;  // argument area
   std::uint64_t argv_bytes = 0;
-  FlowDestination destination;             // the one at hand; port 0: none
+  FlowDestination destination;                // the one at hand; port 0: none
   std::vector<FlowDestination> destinations;  // scans: those that were counted
 };
 

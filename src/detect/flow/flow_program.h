@@ -17,16 +17,16 @@ namespace cryptnono::detect {
 
 // How connects are met. Without the hooks of cgroups a killed process has sent its SYN.
 enum class FlowHooks : std::uint8_t {
-  kStateOnly,       // the tracepoint alone
-  kRefuseAndAsk,    // refused in the kernel, killed by user space (before 6.16)
-  kRefuseAndKill,   // refused and killed in the kernel
+  kStateOnly,      // the tracepoint alone
+  kRefuseAndAsk,   // refused in the kernel, killed by user space (before 6.16)
+  kRefuseAndKill,  // refused and killed in the kernel
 };
 
 // After attach() all methods may be called from any thread.
 class FlowProgram {
  public:
   struct Options {
-    kernel::SharedMaps shared;               // of the object whose containers and protected it uses
+    kernel::SharedMaps shared;  // of the object whose containers and protected it uses
     FlowHooks best = FlowHooks::kRefuseAndKill;  // try no better; for tests
   };
   // Loads the best that the kernel takes; nothing is attached. Errors: kUnsupported,
