@@ -10,6 +10,8 @@
 #include "commands/demo.h"
 #include "commands/doctor.h"
 #include "commands/explain.h"
+#include "commands/explain_connect.h"
+#include "commands/flowkiller_flags.h"
 #include "kernel/skeleton.h"
 
 namespace {
@@ -70,17 +72,27 @@ int main(int argc, char** argv) {
   run->add_option("--log-level", options.log_level, "debug, info, warning or error")
       ->transform(CLI::CheckedTransformer(levels));
 
+  cryptnono::commands::FlowkillerFlags flowkiller;
+  flowkiller.add_to(*run, files);
+
   CLI::App* check =
       cli.add_subcommand("check", "Say everything that is wrong with configuration files");
   add_files(check);
 
   std::vector<std::string> command_line;
   std::string executable;
-  CLI::App* explain =
-      cli.add_subcommand("explain", "Say which rule would kill or spare a command line");
+  CLI::App* explain = cli.add_subcommand(
+      "explain", "Say which rule would kill or spare a command line, or a connect");
   add_files(explain);
   explain->add_option("--executable", executable,
                       "The file that is executed, if it is not the first word");
+  std::vector<std::string> connects;
+  explain
+      ->add_option(
+          "--connect", connects,
+          "Instead of a command line: ADDRESS:PORT or [ADDRESS]:PORT; may be given several "
+          "times")
+      ->allow_extra_args(false);
   explain->add_option("ARGV", command_line, "The command line, after --");
 
   CLI::App* doctor =
@@ -95,8 +107,11 @@ int main(int argc, char** argv) {
                                 : static_cast<int>(ExitCode::kUsage);
   }
   options.files = files;
+  options.overrides = flowkiller.as_configuration();
   if (run->parsed()) return run_daemon(options);
   if (check->parsed()) return cryptnono::commands::run_check(files, std::cout, std::cerr);
+  if (explain->parsed() && !connects.empty())
+    return cryptnono::commands::run_explain_connect(files, connects, std::cout, std::cerr);
   if (explain->parsed())
     return cryptnono::commands::run_explain(files, command_line, executable, std::cout, std::cerr);
   if (doctor->parsed()) return cryptnono::commands::run_doctor(std::cout);

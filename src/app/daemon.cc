@@ -154,13 +154,13 @@ void Daemon::apply_flow(const config::Config& config, Flow::Prepared prepared) {
     return;
   }
   flow_unavailable_ = false;
-  if (was_up || !flow_->up() || flow_->hooks() == detect::FlowHooks::kRefuseAndKill) return;
+  if (was_up || !flow_->up() || flow_->hooks() == config.tcpflowkiller.hooks) return;
   JsonLine line;
   line.add("action", "detector-degraded")
       .add("detector", "tcpflowkiller")
       .add("reason", flow_->why_not_better());
   log(config::LogLevel::kWarning,
-      flow_->hooks() == detect::FlowHooks::kStateOnly
+      flow_->hooks() == config::ConnectHooks::kObserve
           ? "Connects cannot be refused here: a process dies, but its first packet leaves"
           : "Connects are refused in the kernel, and killed by user space a moment later",
       std::move(line));
@@ -184,8 +184,8 @@ Result<void> Daemon::start() {
   Prepared prepared = TRY(prepare(*config, ++generation_));
   std::unique_ptr<detect::ExecProgram> loaded = TRY((loader.join(), std::move(*program)));
 
-  limit_ = std::make_unique<KernelLimit>(loaded->enforcement());
-  enforcer_ = std::make_unique<enforce::Enforcer>(*limit_);
+  limit_.use(&loaded->enforcement());
+  enforcer_ = std::make_unique<enforce::Enforcer>(limit_);
   const proc::ProcReader reader;
   for (const auto& [pid, ticks] : enforcer_->protected_pids()) {
     TRY(loaded->enforcement().protect(pid, start_boottime_ns(ticks)));

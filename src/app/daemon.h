@@ -79,7 +79,7 @@ class Daemon {
   std::atomic<std::int64_t> loaded_at_ = 0;  // Unix time
   std::atomic<bool> up_ = false, enabled_ = false;
 
-  std::unique_ptr<KernelLimit> limit_;
+  KernelLimit limit_;
   std::unique_ptr<enforce::Enforcer> enforcer_;
   std::unique_ptr<ExecAudit> audit_;
   std::unique_ptr<detect::ExecDetector> exec_;

@@ -54,9 +54,10 @@ Result<void> Flow::apply(const config::Config& config, Prepared prepared,
       .limit = config.tcpflowkiller.limit,
       .include = TRY(kernel_scope(scope.include())),
       .exclude = TRY(kernel_scope(scope.exclude()))};
+  if (detector_ && best_hooks_ != config.tcpflowkiller.hooks) stop();
   const bool fresh = !detector_;
-  if (fresh) TRY(start(shared));
-  audit_->apply(config, scope, settings.kill_groups);
+  if (fresh) TRY(start(config.tcpflowkiller.hooks, shared));
+  audit_.apply(config, scope, settings.kill_groups);
   TRY(detector_->apply(settings));
   if (fresh) {
     if (Result<void> started = detector_->start(); !started) {
@@ -70,34 +71,30 @@ Result<void> Flow::apply(const config::Config& config, Prepared prepared,
   return {};
 }
 
-Result<void> Flow::start(const kernel::SharedMaps& shared) {
-  auto program = TRY(detect::FlowProgram::load({.shared = shared}));
-  auto limit = std::make_unique<KernelLimit>(program->enforcement());
-  auto audit = std::make_unique<FlowAudit>(*limit, log_, cgroup_path_);
-  auto detector = std::make_unique<detect::FlowDetector>(
-      std::move(program),
-      [this](const detect::FlowFinding& finding) { return audit_->handle(finding); });
+Result<void> Flow::start(config::ConnectHooks best, const kernel::SharedMaps& shared) {
+  auto program = TRY(detect::FlowProgram::load({.shared = shared, .best = best}));
+  best_hooks_ = best;
+  limit_.use(&program->enforcement());
   const std::lock_guard lock(mutex_);
-  limit_ = std::move(limit);
-  audit_ = std::move(audit);
-  detector_ = std::move(detector);
+  detector_ = std::make_unique<detect::FlowDetector>(
+      std::move(program),
+      [this](const detect::FlowFinding& finding) { return audit_.handle(finding); });
   return {};
 }
 
 void Flow::stop() {
   up_ = false;
   if (detector_) detector_->stop();
+  limit_.use(nullptr);
   const std::lock_guard lock(mutex_);
   detector_.reset();
-  limit_.reset();
-  // The audit stays: what it counted must not go back.
 }
 
 void Flow::collect(metrics::Exposition& out) const {
   using metrics::Metric;
   out.add(Metric::kDetectorUp, {"tcpflowkiller"}, up() ? 1.0 : 0.0);
   const std::lock_guard lock(mutex_);
-  if (audit_) audit_->collect(out);
+  audit_.collect(out);
   if (!detector_) return;
   const auto stats = detector_->program().stats();
   out.add(Metric::kFlowChecked, {}, std::uint64_t{stats.kernel.checked});

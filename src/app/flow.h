@@ -9,35 +9,23 @@
 #include <string>
 
 #include "app/flow_audit.h"
+#include "app/kernel_limit.h"
 #include "base/line_writer.h"
 #include "base/result.h"
 #include "config/types.h"
 #include "detect/flow/flow_detector.h"
-#include "enforce/enforcer.h"
 #include "kernel/enforcement.h"
 #include "metrics/exposition.h"
 
 namespace cryptnono::app {
-
-// The kernel's own limit, so that what it kills and what user space kills count together.
-class KernelLimit : public enforce::BlastLimit {
- public:
-  explicit KernelLimit(kernel::Enforcement& kernel) : kernel_(kernel) {}
-  bool admit(std::uint32_t group, std::uint64_t unit) override {
-    const Result<bool> answer = kernel_.admit(group, unit);
-    return answer && *answer;
-  }
-
- private:
-  kernel::Enforcement& kernel_;
-};
 
 // One thread, but for collect().
 class Flow {
  public:
   using CgroupPath = std::function<std::string(std::uint64_t)>;
 
-  Flow(LineWriter& log, CgroupPath cgroup_path) : log_(log), cgroup_path_(std::move(cgroup_path)) {}
+  // `log` must outlive the object.
+  Flow(LineWriter& log, CgroupPath cgroup_path) : audit_(limit_, log, std::move(cgroup_path)) {}
 
   // The rest of a configuration that is known to be good: its tables. What cannot be used is an
   // error, and nothing changes.
@@ -56,21 +44,20 @@ class Flow {
 
   [[nodiscard]] bool up() const { return up_; }
   // Of a detector that is up.
-  [[nodiscard]] detect::FlowHooks hooks() const { return detector_->program().hooks(); }
+  [[nodiscard]] config::ConnectHooks hooks() const { return detector_->program().hooks(); }
   [[nodiscard]] const std::string& why_not_better() const {
     return detector_->program().why_not_better();
   }
   void collect(metrics::Exposition& out) const;
 
  private:
-  Result<void> start(const kernel::SharedMaps& shared);
+  Result<void> start(config::ConnectHooks best, const kernel::SharedMaps& shared);
 
-  LineWriter& log_;
-  CgroupPath cgroup_path_;
-  mutable std::mutex mutex_;  // guards what collect() reads against apply() taking it away
-  std::unique_ptr<KernelLimit> limit_;
-  std::unique_ptr<FlowAudit> audit_;
+  KernelLimit limit_;
+  FlowAudit audit_;
+  mutable std::mutex mutex_;  // for detector_: collect() reads what apply() may take away
   std::unique_ptr<detect::FlowDetector> detector_;
+  config::ConnectHooks best_hooks_ = config::ConnectHooks::kKill;  // as asked for
   std::atomic<bool> up_ = false;
   std::atomic<std::size_t> bans_ = 0, allowed_ = 0;
 };

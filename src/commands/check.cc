@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "config/load.h"
+#include "detect/flow/flow_tables.h"
 
 namespace cryptnono::commands {
 
@@ -26,10 +27,15 @@ std::string summary(const config::Config& config) {
     patterns += group.allowed_patterns.size();
     executables += group.allowed_executables.size();
   }
-  return fmt::format("ok: {}, {}, {}, {} in {}", count(strings, "banned string"),
+  std::string flow;
+  if (config.tcpflowkiller.enabled) {
+    flow = fmt::format("; {}, {}", count(config.tcpflowkiller.bans.size(), "banned address range"),
+                       count(config.tcpflowkiller.allowed.size(), "allowed address range"));
+  }
+  return fmt::format("ok: {}, {}, {}, {} in {}{}", count(strings, "banned string"),
                      count(substrings, "substring"), count(patterns, "allowed pattern"),
                      count(executables, "allowed executable"),
-                     count(config.execwhacker.groups.size(), "group"));
+                     count(config.execwhacker.groups.size(), "group"), flow);
 }
 
 }  // namespace
@@ -42,6 +48,11 @@ int run_check(const std::vector<std::string>& files, std::ostream& out, std::ost
   }
   for (const config::Diagnostic& warning : loaded->warnings) {
     err << "warning: " << config::to_string(warning) << '\n';
+  }
+  const auto tables = detect::FlowTables::build(loaded->config.tcpflowkiller, 1);
+  if (!tables) {
+    err << tables.error().message << '\n';
+    return static_cast<int>(tables.error().code);
   }
   out << summary(loaded->config) << '\n';
   return static_cast<int>(ExitCode::kOk);

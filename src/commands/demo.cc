@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/result.h"
+#include "commands/demo_flow.h"
 #include "commands/demo_randomx.h"
 #include "commands/sandbox.h"
 #include "commands/victim.h"
@@ -145,10 +146,13 @@ Result<bool> demonstrate(const std::string& victims, std::ostream& out) {
   const WorkDirectory work = TRY(WorkDirectory::create());
   const Sandbox sandbox = TRY(Sandbox::create());
   TRY(write_victim(work.victim()));
-  std::ofstream(work.config()) << kConfig;
+  std::ofstream(work.config()) << kConfig << kDemoFlowConfig;
   Child daemon = TRY(start_daemon(sandbox.path(), work.config()));
   out << "daemon ready, scope " << sandbox.path() << "; B is " << kBanned << "\n\n";
   bool all_held = TRY(show_commands(work.victim(), sandbox.path(), out));
+  out << '\n';
+  const FlowShown flows = TRY(show_flows(sandbox.path(), out));
+  all_held = all_held && flows.all_held;
   std::size_t miners = 0;
   if (victims.empty()) {
     out << "\nRandomX: not shown; --victims names the folder of the programs for it\n";
@@ -164,15 +168,17 @@ Result<bool> demonstrate(const std::string& victims, std::ostream& out) {
   const std::string killed = "\"action\": \"killed\"";
   const std::size_t commands = count_lines(log, killed, "\"detector\": \"execwhacker\"");
   const std::size_t hashers = count_lines(log, killed, "\"detector\": \"monero\"");
+  const std::size_t connects = count_lines(log, killed, "\"detector\": \"tcpflowkiller\"");
   const std::size_t spared =
       count_lines(log, "\"action\": \"spared\"", "\"detector\": \"execwhacker\"");
-  out << fmt::format("\nlogged: {} commands and {} miners killed, {} command spared by a pattern\n",
-                     commands, hashers, spared);
+  out << fmt::format(
+      "\nlogged: {} commands, {} connects and {} miners killed, {} command spared by a pattern\n",
+      commands, connects, hashers, spared);
   const auto all = cases();
   const auto must_die =
       std::count_if(all.begin(), all.end(), [](const Case& c) { return c.must_die; });
   return all_held && commands == static_cast<std::size_t>(must_die) && hashers == miners &&
-         spared == 1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+         connects == flows.killed && spared == 1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 }  // namespace

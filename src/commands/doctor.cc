@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "container/scope.h"
 #include "detect/exec/exec_program.h"
+#include "detect/flow/flow_program.h"
 #include "detect/fpu/fpu_program.h"
 #include "match/tables.h"
 #include "proc/proc_reader.h"
@@ -142,6 +143,28 @@ void try_fpu_hook(Report& report) {
               "RandomX is not detected", false);
 }
 
+// tcpflowkiller: which way a connect is met.
+void try_flow_hooks(Report& report) {
+  auto program = detect::FlowProgram::load({});
+  const Result<void> loaded =
+      program ? Result<void>{} : Result<void>{tl::unexpected(program.error())};
+  report.line("tcpflowkiller: load the program", loaded, "connects are not watched", false);
+  if (!program) return;
+  (*program)->enforcement().set_scope(kNobody, {});
+  report.line("tcpflowkiller: attach to inet_sock_set_state (tp_btf)", (*program)->attach(),
+              "connects are not watched", false);
+  const auto at_least = [&](config::ConnectHooks hooks) -> Result<void> {
+    if ((*program)->hooks() >= hooks) return {};
+    return fail((*program)->why_not_better());
+  };
+  report.line("tcpflowkiller: refuse connects (cgroup/connect4|6, sendmsg4|6)",
+              at_least(config::ConnectHooks::kRefuse),
+              "a process that connects is killed, but its first packet leaves; UDP is not seen",
+              false);
+  report.line("tcpflowkiller: kill where it refuses (6.16)", at_least(config::ConnectHooks::kKill),
+              "what is refused is killed by user space, a moment later", false);
+}
+
 }  // namespace
 
 int run_doctor(std::ostream& out) {
@@ -152,6 +175,7 @@ int run_doctor(std::ostream& out) {
   report.line("kernel type information (BTF)", try_btf(), "nothing can be loaded", true);
   try_exec_hook(report);
   try_fpu_hook(report);
+  try_flow_hooks(report);
   report.line("initial pid namespace", try_root_pid_namespace(),
               "scans and decisions of user space see other pids than the kernel: set hostPID",
               false);

@@ -107,6 +107,13 @@ bool is_directory(const char* path) {
 
 void read_tcpflowkiller(Fields& fields, Name name, Value value, std::uint16_t file,
                         Tcpflowkiller& out) {
+  const auto read_hooks = [&](Name key, Value item) {
+    fields.read_choice<ConnectHooks>(key, item,
+                                     {{"kill", ConnectHooks::kKill},
+                                      {"refuse", ConnectHooks::kRefuse},
+                                      {"observe", ConnectHooks::kObserve}},
+                                     out.hooks);
+  };
   const auto read_limit = [&](Name limit_name, Value limit) {
     fields.read_mapping(limit_name, limit,
                         {{"maxTargets",
@@ -132,6 +139,7 @@ void read_tcpflowkiller(Fields& fields, Name name, Value value, std::uint16_t fi
        {"allowFiles",
         [&](Name key, Value list) { read_strings(fields, key, list, out.allow_files); }},
        {"scan", [&](Name key, Value item) { read_scan(fields, key, item, file, out.scan); }},
+       {"hooks", read_hooks},
        {"logConnects",
         [&](Name key, Value item) { fields.read_bool(key, item, out.log_connects); }},
        {"limit", read_limit}});

@@ -99,6 +99,13 @@ struct Scan {
   std::vector<AddressRange> ignore;  // never counted
 };
 
+// How far the kernel side goes with a connect, where the kernel allows it.
+enum class ConnectHooks : std::uint8_t {
+  kObserve,  // sees it happen and kills: its first packet leaves
+  kRefuse,   // refuses it, and leaves the kill to user space
+  kKill      // refuses it and kills
+};
+
 // Banned addresses and network scans.
 struct Tcpflowkiller {
   bool enabled = false;
@@ -108,6 +115,7 @@ struct Tcpflowkiller {
   std::vector<std::string> ban_files;  // paths, with wildcards
   std::vector<std::string> allow_files;
   Scan scan;
+  ConnectHooks hooks = ConnectHooks::kKill;
   bool log_connects = false;
   Limit limit;
 };

@@ -17,6 +17,7 @@ namespace cryptnono::detect {
 
 namespace {
 
+using config::ConnectHooks;
 using Skeleton = kernel::Skeleton<flow_watch_bpf>;
 
 // Besides one for each CPU: for tasks that were preempted in a hook (flow_record.bpf.h).
@@ -54,8 +55,8 @@ struct FlowProgram::State {
 
   Skeleton skeleton;
   std::optional<kernel::Enforcement> enforcement;
-  FlowHooks loaded = FlowHooks::kRefuseAndKill;
-  FlowHooks attached = FlowHooks::kStateOnly;
+  ConnectHooks loaded = ConnectHooks::kKill;
+  ConnectHooks attached = ConnectHooks::kObserve;
   std::string why_not_better;
   int cpus = 1;
 };
@@ -64,7 +65,7 @@ FlowProgram::FlowProgram(std::unique_ptr<State> state) : state_(std::move(state)
 FlowProgram::~FlowProgram() = default;
 
 Result<std::unique_ptr<FlowProgram>> FlowProgram::load(const Options& options) {
-  const auto attempt = [&](FlowHooks hooks) -> Result<std::unique_ptr<FlowProgram>> {
+  const auto attempt = [&](ConnectHooks hooks) -> Result<std::unique_ptr<FlowProgram>> {
     auto state = std::make_unique<State>(TRY(Skeleton::open()));
     Skeleton& skeleton = state->skeleton;
     state->cpus = libbpf_num_possible_cpus();
@@ -72,9 +73,9 @@ Result<std::unique_ptr<FlowProgram>> FlowProgram::load(const Options& options) {
     bpf_map__set_max_entries(skeleton->maps.scratches,
                              static_cast<std::uint32_t>(state->cpus) + kSpareScratches);
     TRY(kernel::share_maps(parts_of(skeleton), options.shared));
-    skeleton->rodata->hooks_may_signal = hooks == FlowHooks::kRefuseAndKill;
+    skeleton->rodata->hooks_may_signal = hooks == ConnectHooks::kKill;
     for (bpf_program* program : hook_programs(skeleton))
-      bpf_program__set_autoload(program, hooks != FlowHooks::kStateOnly);
+      bpf_program__set_autoload(program, hooks != ConnectHooks::kObserve);
     TRY(skeleton.load());
     state->loaded = hooks;
     state->enforcement.emplace(parts_of(skeleton));
@@ -82,13 +83,13 @@ Result<std::unique_ptr<FlowProgram>> FlowProgram::load(const Options& options) {
   };
   std::string why;
   for (auto hooks = static_cast<int>(options.best);; --hooks) {
-    auto program = attempt(static_cast<FlowHooks>(hooks));
+    auto program = attempt(static_cast<ConnectHooks>(hooks));
     if (program) {
       (*program)->state_->why_not_better = why;
       return program;
     }
     if (why.empty()) why = program.error().message;
-    if (hooks > static_cast<int>(FlowHooks::kStateOnly)) continue;
+    if (hooks > static_cast<int>(ConnectHooks::kObserve)) continue;
     Error error = with_context("tcpflowkiller", std::move(program).error());
     if (error.code != ExitCode::kNotPermitted) error.code = ExitCode::kUnsupported;
     return tl::unexpected(std::move(error));
@@ -109,7 +110,7 @@ Result<void> FlowProgram::attach() {
     }
     return {};
   };
-  if (state_->loaded != FlowHooks::kStateOnly) {
+  if (state_->loaded != ConnectHooks::kObserve) {
     const Result<void> hooked = attach_hooks();
     if (hooked) {
       state_->attached = state_->loaded;
@@ -119,7 +120,7 @@ Result<void> FlowProgram::attach() {
     }
   }
   // From here on the tracepoint leaves to the hooks what they see.
-  skeleton->bss->flow.hooked = state_->attached == FlowHooks::kStateOnly ? 0 : 1;
+  skeleton->bss->flow.hooked = state_->attached == ConnectHooks::kObserve ? 0 : 1;
   skeleton->links.flow_state = bpf_program__attach(skeleton->progs.flow_state);
   if (skeleton->links.flow_state == nullptr)
     return fail_errno("tcpflowkiller: cannot attach to inet_sock_set_state", errno);
@@ -128,7 +129,7 @@ Result<void> FlowProgram::attach() {
 
 void FlowProgram::detach() { state_->skeleton.detach(); }
 
-FlowHooks FlowProgram::hooks() const { return state_->attached; }
+ConnectHooks FlowProgram::hooks() const { return state_->attached; }
 const std::string& FlowProgram::why_not_better() const { return state_->why_not_better; }
 
 Result<void> FlowProgram::put_in_force(const kernel::TableMap& tables) const {

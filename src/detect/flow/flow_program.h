@@ -9,27 +9,24 @@
 
 #include "base/result.h"
 #include "bpf/api/flow.h"
+#include "config/types.h"
 #include "kernel/enforcement.h"
 #include "kernel/ring_buffer.h"
 #include "kernel/table_map.h"
 
 namespace cryptnono::detect {
 
-// How connects are met. Without the hooks of cgroups a killed process has sent its SYN.
-enum class FlowHooks : std::uint8_t {
-  kStateOnly,      // the tracepoint alone
-  kRefuseAndAsk,   // refused in the kernel, killed by user space (before 6.16)
-  kRefuseAndKill,  // refused and killed in the kernel
-};
-
 // After attach() all methods may be called from any thread.
 class FlowProgram {
  public:
+  using ConnectHooks = config::ConnectHooks;
+
   struct Options {
     kernel::SharedMaps shared;  // of the object whose containers and protected it uses
-    FlowHooks best = FlowHooks::kRefuseAndKill;  // try no better; for tests
+    ConnectHooks best = ConnectHooks::kKill;  // try no better
   };
-  // Loads the best that the kernel takes; nothing is attached. Errors: kUnsupported,
+  // Loads the best that the kernel takes (programs of cgroups may signal since 6.16); nothing is
+  // attached. Errors: kUnsupported,
   // kNotPermitted.
   static Result<std::unique_ptr<FlowProgram>> load(const Options& options);
   ~FlowProgram();
@@ -40,7 +37,7 @@ class FlowProgram {
   void detach();
 
   // After attach(): what is in force; and why not more, if not.
-  [[nodiscard]] FlowHooks hooks() const;
+  [[nodiscard]] ConnectHooks hooks() const;
   [[nodiscard]] const std::string& why_not_better() const;
 
   // Atomic: a connect is judged by the old tables or by the new ones.
