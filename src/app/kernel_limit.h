@@ -1,5 +1,5 @@
-// KernelLimit: the blast-radius limit that a BPF object keeps, for what user space kills: both count
-// together.
+// KernelLimit: the blast-radius limit that a BPF object keeps, for what user space kills: both
+// count together.
 #pragma once
 
 #include <mutex>

@@ -67,8 +67,8 @@ int run_explain_connect(const std::vector<std::string>& files,
       out << text << ": spared: tcpflowkiller is not enabled\n";
     } else if (verdict.banned) {
       const bool kills = !config.dry_run && flow.action == config::Action::kKill;
-      out << text << ": banned (" << ban << "): "
-          << (kills ? "killed" : "killed, but for the mode: it is only reported") << '\n';
+      out << text << ": banned (" << ban
+          << "): " << (kills ? "killed" : "killed, but for the mode: it is only reported") << '\n';
       code = ExitCode::kExplainKilled;
     } else {
       if (!ban.empty()) {
@@ -76,7 +76,8 @@ int run_explain_connect(const std::vector<std::string>& files,
       } else {
         out << text << ": spared: not banned; ";
       }
-      out << (verdict.counted ? scan_rule(flow.scan) : "not counted as a scan's destination") << '\n';
+      out << (verdict.counted ? scan_rule(flow.scan) : "not counted as a scan's destination")
+          << '\n';
     }
   }
   return static_cast<int>(code);

@@ -57,8 +57,8 @@ void FlowkillerFlags::add_to(CLI::App& command, std::vector<std::string>& files)
   };
   for (const Setting& setting : kSettings) add(setting.name, values_[setting.name]);
   command
-      .add_option_function<std::string>("--FlowKiller.config_file",
-                                        [&files](const std::string& file) { files.push_back(file); })
+      .add_option_function<std::string>(
+          "--FlowKiller.config_file", [&files](const std::string& file) { files.push_back(file); })
       ->group(kGroup);
 }
 

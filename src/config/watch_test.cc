@@ -243,5 +243,41 @@ TEST_F(FileWatcherTest, IsNotInheritedAndMoves) {
   EXPECT_TRUE(second.drain());
 }
 
+TEST_F(FileWatcherTest, AWildcardMatchesFilesThatComeAndGo) {
+  write(root_ / "one.txt", "1");
+  FileWatcher watcher = watch({root_ / "*.txt"});
+  write(root_ / "other", "x");
+  EXPECT_FALSE(watcher.drain()) << "does not match";
+  write(root_ / "two.txt", "2");
+  EXPECT_TRUE(watcher.drain());
+  write(root_ / "two.txt", "3");
+  EXPECT_TRUE(watcher.drain()) << "a file that came later is watched too";
+  fs::remove(root_ / "one.txt");
+  EXPECT_TRUE(watcher.drain());
+  EXPECT_FALSE(watcher.drain());
+}
+
+TEST_F(FileWatcherTest, AWildcardMatchesAConfigMap) {
+  make_config_map("1", "1");
+  FileWatcher watcher = watch({root_ / "*" / "*.yaml"});
+  make_config_map("2", "2");
+  EXPECT_TRUE(watcher.drain());
+  fs::create_directory(root_ / "second");
+  EXPECT_TRUE(watcher.drain()) << "a directory that matches";
+  write(root_ / "second" / "x.yaml", "x");
+  EXPECT_TRUE(watcher.drain());
+}
+
+TEST_F(FileWatcherTest, WatchesOthersWhenTold) {
+  write(root_ / "a", "1");
+  write(root_ / "b", "1");
+  FileWatcher watcher = watch({root_ / "a"});
+  ASSERT_TRUE(watcher.watch({root_ / "b"}));
+  write(root_ / "a", "2");
+  EXPECT_FALSE(watcher.drain());
+  write(root_ / "b", "2");
+  EXPECT_TRUE(watcher.drain());
+}
+
 }  // namespace
 }  // namespace cryptnono::config
