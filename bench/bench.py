@@ -308,6 +308,11 @@ def monero(inside):
     randomx.run(report, BUILD, inside, Daemon, ROUNDS, honest_commands)
 
 
+def flow(inside, outside):
+    import flow as part
+    part.run(report, BUILD, inside, outside, Daemon, resident_mib, WORK, ROUNDS)
+
+
 def main():
     inside, outside = cgroup("in"), cgroup("out")
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
@@ -315,11 +320,11 @@ def main():
     about = {"machine": f"{machine}, {os.cpu_count()} CPUs", "kernel": platform.release(), "commit": commit, "rounds": ROUNDS}
     print(json.dumps(about))
     try:
-        for part in (matcher, escapes, decisions, life, exec_cost, monero):
+        for part in (matcher, escapes, decisions, life, exec_cost, flow, monero):
             wanted = os.environ.get("BENCH_ONLY")
             if wanted and part.__name__ not in wanted.split(","):
                 continue
-            part(*([inside, outside] if part is exec_cost else [] if part is matcher else [inside]))
+            part(*([inside, outside] if part in (exec_cost, flow) else [] if part is matcher else [inside]))
     finally:
         for path in (inside, outside):
             for _ in range(100):

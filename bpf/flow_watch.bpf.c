@@ -7,8 +7,7 @@
  *   cgroup/connect4, connect6   before the protocol's connect, for TCP and UDP: can refuse, so no packet leaves.
  *   cgroup/sendmsg4, sendmsg6   UDP without connect.
  *   inet_sock_set_state         TCP enters SYN_SENT. Sees every TCP connection, on cgroup v1 too, but cannot refuse: a
- * SYN leaves. Where the others are attached it only does what they cannot see: subflows of MPTCP, fast open, and the
- * answers that `onlyFailed` asks for.
+ * SYN leaves. Attached where the others are not, and for the answers that `onlyFailed` asks for.
  *
  *   in scope? -> look the address up -> banned:                      enforce(), tell
  *                                    -> counted, and one too many:   enforce(), tell
@@ -83,7 +82,7 @@ static __always_inline bool judge(const struct flow_act *act, const struct sock 
 	if (!counters)
 		return false;
 	counters->checked += bans;
-	if (!look_up(act->addr, act->port, &destination))
+	if (!look_up((const __u32 *)act->addr, act->port, &destination))
 		return false;
 	report.generation = destination.generation;
 	report.group = FLOW_GROUP_BANNED;

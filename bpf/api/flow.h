@@ -11,18 +11,25 @@
 
 #include "common.h"
 
-/* ---- The tables: sorted, disjoint segments of the address space, in pages of one array map ----
+/* ---- The tables: sorted, disjoint segments of the address space, in the pages of one array map ----
  *
  * Bans, allowed ranges and ranges that do not count are flattened into segments when they are loaded, so a connect
- * costs one binary search whatever overlaps. Each family has four arrays of 32-bit words or 16-byte keys, each
- * beginning on a page: an index by the top bits of the address, the first and the last address of each segment, and
- * what holds there.
+ * costs one binary search whatever overlaps, between two bounds from an index by the top bits of the address.
+ * Everything is found by the number of its 32-bit word. The header is at word 0, and small tables lie in page 0 with
+ * it.
  */
-#define FLOW_PAGE_WORDS (MATCH_PAGE / 4)
+#define FLOW_PAGE 65536
+#define FLOW_PAGE_WORDS (FLOW_PAGE / 4)
+#define FLOW_INDEX_BITS_MIN 8
 #define FLOW_INDEX_BITS_MAX 16
-/* Steps of a binary search: more than the segments' logarithm can be. */
-#define FLOW_SEARCH_STEPS 26
-#define FLOW_SEGMENTS_MAX (1U << 24)
+/* Steps of a binary search: more than the logarithm of FLOW_SEGMENTS_MAX. */
+#define FLOW_SEARCH_STEPS 24
+#define FLOW_SEGMENTS_MAX (1U << 22)
+
+/* A segment of IPv4 is 4 words: first, last, what holds there, and none. One of IPv6 is 16 words: 4 of the first
+ * address and 4 of the last, the most significant first, then what holds. */
+#define FLOW_WORDS4 4
+#define FLOW_WORDS6 16
 
 /* What holds in a segment. */
 #define FLOW_UNCOUNTED (1U << 31) /* connects to it are not counted as a scan's */
@@ -35,20 +42,17 @@
 
 struct flow_family {
 	__u32 segments;
-	__u32 index_bits; /* 0 to FLOW_INDEX_BITS_MAX: of the address' bits after `skip` */
+	__u32 index_bits; /* FLOW_INDEX_BITS_MIN to FLOW_INDEX_BITS_MAX: of the address' bits after `skip` */
 	__u32 skip;	  /* leading bits that all segments share (IPv6; at most 48) */
-	__u32 index_page;
-	__u32 first_page;
-	__u32 last_page;
-	__u32 what_page;
+	__u32 index;	  /* word: how many segments begin below each value of the index bits */
+	__u32 first;	  /* word of the first segment, at a multiple of its size */
 	__u32 pad;
-	__u64 prefix; /* those bits */
+	__u64 prefix; /* the bits that are shared */
 };
 
-/* Page 0. */
 struct flow_header {
 	__u32 generation;
-	__u32 ports_page;
+	__u32 ports; /* word of the port lists */
 	struct flow_family v4;
 	struct flow_family v6;
 };
@@ -186,8 +190,8 @@ struct flow_counters {
 	__u64 lost_pending; /* connections whose answer will not be seen */
 };
 
-MATCH_ASSERT(sizeof(struct flow_family) == 40);
-MATCH_ASSERT(sizeof(struct flow_header) == 88);
+MATCH_ASSERT(sizeof(struct flow_family) == 32);
+MATCH_ASSERT(sizeof(struct flow_header) == 72);
 MATCH_ASSERT(sizeof(struct flow_settings) == 32);
 MATCH_ASSERT(sizeof(struct flow_pair) == 32);
 MATCH_ASSERT(sizeof(struct flow_unit) == 56 + FLOW_PAIRS * 32);

@@ -41,7 +41,7 @@ static struct flow_unit empty_unit;
 
 /* One connect or send, as a hook sees it. */
 struct flow_act {
-	__u8 addr[16];
+	__u8 addr[16] __attribute__((aligned(8)));
 	__u16 port;
 	__u8 protocol;
 	__u8 hook; /* enum flow_hook */

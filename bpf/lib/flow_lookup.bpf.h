@@ -11,7 +11,7 @@ struct flow_pages {
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__uint(value_size, MATCH_PAGE);
+	__uint(value_size, FLOW_PAGE);
 };
 
 /* Slot 0: the tables in force, replaced as a whole. */
@@ -23,13 +23,19 @@ struct {
 } flow_tables SEC(".maps");
 
 struct flow_view;
-static __always_inline void *flow_page(const struct flow_view *view, __u32 index);
+static __always_inline const __u32 *flow_page(const struct flow_view *view, __u32 index);
 #include "flow_table.h"
 
-static __always_inline void *flow_page(const struct flow_view *view, __u32 index)
+static __always_inline const __u32 *flow_page(const struct flow_view *view, __u32 index)
 {
 	return bpf_map_lookup_elem(view->tables, &index);
 }
+
+struct destination {
+	__u32 banned;
+	__u32 counted; /* as one of a scan's */
+	__u32 generation;
+};
 
 static int search_step(__u32 index, struct flow_search *search)
 {
@@ -41,41 +47,37 @@ static int port_step(__u32 index, struct flow_port_search *search)
 	return flow_port_step(index, search);
 }
 
-struct destination {
-	bool banned;
-	bool counted; /* as one of a scan's */
-	__u32 generation;
-};
-
-/* False if there are no tables yet. */
-static __always_inline bool look_up(const __u8 *addr, __u16 port, struct destination *out)
+/* `addr`: four words in network order. False if there are no tables yet. */
+static __always_inline bool look_up(const __u32 *addr, __u16 port, struct destination *out)
 {
+	struct flow_port_search ports = {.port = port};
 	struct flow_search search = {};
-	struct flow_port_search ports = {};
-	struct flow_family family;
-	struct flow_header *header;
+	const struct flow_header *header;
 	__u32 zero = 0, what = 0;
-	void *tables = bpf_map_lookup_elem(&flow_tables, &zero);
 
-	if (!tables)
+	search.view.tables = bpf_map_lookup_elem(&flow_tables, &zero);
+	if (!search.view.tables)
 		return false;
-	search.view.tables = tables;
-	header = bpf_map_lookup_elem(tables, &zero);
-	if (!header)
+	search.view.page = bpf_map_lookup_elem(search.view.tables, &zero);
+	if (!search.view.page)
 		return false;
-	search.key = flow_key_of(addr, port);
-	family = search.key.is_v4 ? header->v4 : header->v6;
-	if (flow_search_begin(&search, &family)) {
-		bpf_loop(FLOW_SEARCH_STEPS, search_step, &search, 0);
-		what = flow_search_end(&search, &family);
+	header = (const struct flow_header *)search.view.page;
+	search.address[0] = bpf_ntohl(addr[0]);
+	search.address[1] = bpf_ntohl(addr[1]);
+	search.address[2] = bpf_ntohl(addr[2]);
+	search.address[3] = bpf_ntohl(addr[3]);
+	search.is_v4 = !search.address[0] && !search.address[1] && search.address[2] == 0xffff;
+	if (flow_search_begin(&search, search.is_v4 ? &header->v4 : &header->v6)) {
+		if (search.low < search.high)
+			bpf_loop(FLOW_SEARCH_STEPS, search_step, &search, 0);
+		what = flow_search_end(&search);
 	}
 	out->generation = header->generation;
 	out->counted = !(what & FLOW_UNCOUNTED);
 	out->banned = (what & FLOW_PORTS_MASK) == FLOW_PORTS_ALL;
 	if ((what & FLOW_PORTS_MASK) != FLOW_PORTS_NONE && !out->banned) {
-		ports.view.tables = tables;
-		ports.port = port;
-		flow_port_begin(&ports, header, what);
+		ports.view = search.view;
+		flow_port_begin(&ports, header->ports, what);
 		bpf_loop(FLOW_PORT_RANGES_MAX, port_step, &ports, 0);
 		out->banned = ports.found;
 	}

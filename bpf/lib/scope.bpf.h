@@ -78,6 +78,8 @@ static __noinline bool below_any(const volatile struct scope_entry *entries, __u
 {
 	struct scope_search search = {.entries = entries, .count = count};
 
+	if (count == 1 && entries[0].hierarchy == HIERARCHY_V2) /* nearly always */
+		return below(&entries[0]);
 	bpf_loop(SCOPE_MAX, scope_step, &search, 0);
 	return search.found;
 }

@@ -41,8 +41,8 @@ class ExplainConnectTest : public testing::Test {
 
 TEST_F(ExplainConnectTest, NamesTheEntry) {
   EXPECT_EQ(explain({"192.0.2.1:80"}), 10);
-  EXPECT_EQ(out_.str(), "192.0.2.1:80: banned (" + (directory_ / "bans.txt").string() +
-                            ":2:1): killed\n");
+  EXPECT_EQ(out_.str(),
+            "192.0.2.1:80: banned (" + (directory_ / "bans.txt").string() + ":2:1): killed\n");
   EXPECT_EQ(explain({"192.0.2.7:443"}), 0);
   EXPECT_THAT(out_.str(), HasSubstr("but allowed (" + (directory_ / "f.yaml").string() + ":4:"));
   EXPECT_EQ(explain({"[2001:4860::1]:443", "::ffff:192.0.2.1"}), 2) << "no port";
@@ -71,12 +71,13 @@ std::string configuration(std::vector<std::string> arguments) {
 
 TEST(FlowkillerFlagsTest, AreAConfiguration) {
   EXPECT_EQ(configuration({}), "");
-  EXPECT_EQ(configuration({"--FlowKiller.debug=True", "--FlowKiller.metrics_port=12122",
-                           "--FlowKiller.unique_destinations_threshold", "1",
-                           "--FlowKiller.banned_ipv4_file_globs=/a/*",
-                           "--FlowKiller.banned_ipv4_file_globs=/b", "--FlowKiller.config_file=/c"}),
-            R"({"FlowKiller":{"banned_ipv4_file_globs":["/a/*","/b"],"debug":true,)"
-            R"("metrics_port":12122,"unique_destinations_threshold":1}} /c)");
+  EXPECT_EQ(
+      configuration({"--FlowKiller.debug=True", "--FlowKiller.metrics_port=12122",
+                     "--FlowKiller.unique_destinations_threshold", "1",
+                     "--FlowKiller.banned_ipv4_file_globs=/a/*",
+                     "--FlowKiller.banned_ipv4_file_globs=/b", "--FlowKiller.config_file=/c"}),
+      R"({"FlowKiller":{"banned_ipv4_file_globs":["/a/*","/b"],"debug":true,)"
+      R"("metrics_port":12122,"unique_destinations_threshold":1}} /c)");
   EXPECT_EQ(configuration({"--FlowKiller.banned_ipv4_file_globs=['/a', '/b']"}),
             R"({"FlowKiller":{"banned_ipv4_file_globs":["/a","/b"]}})");
   EXPECT_EQ(configuration({"--FlowKiller.metrics_port=many"}),

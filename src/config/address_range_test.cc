@@ -36,16 +36,16 @@ TEST(AddressRangeTest, ReadsEveryForm) {
 }
 
 TEST(AddressRangeTest, SaysWhatIsWrong) {
-  for (const char* text : {"", "pool.example", "192.0.2", "192.0.2.256", "192.0.02.1", "192.0.2.1.1",
-                           "2001:db8", "2001:::1", "-1", "192.0.2.1 192.0.2.2", "1.2.3.4/"})
+  for (const char* text :
+       {"", "pool.example", "192.0.2", "192.0.2.256", "192.0.02.1", "192.0.2.1.1", "2001:db8",
+        "2001:::1", "-1", "192.0.2.1 192.0.2.2", "1.2.3.4/"})
     EXPECT_THAT(parsed(text), testing::StartsWith("wrong: ")) << text;
   for (const char* text : {"192.0.2.1:", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:http",
                            "[2001:db8::1]:", "[2001:db8::1]x", "[2001:db8::1"})
     EXPECT_THAT(parsed(text), HasSubstr("port")) << text;
   for (const char* text : {"192.0.2.0/33", "192.0.2.0/-1", "2001:db8::/129", "192.0.2.0/24x"})
     EXPECT_THAT(parsed(text), HasSubstr("prefix")) << text;
-  EXPECT_EQ(parsed("192.0.2.1/24"),
-            "wrong: an address within a range; the range is 192.0.2.0/24");
+  EXPECT_EQ(parsed("192.0.2.1/24"), "wrong: an address within a range; the range is 192.0.2.0/24");
   EXPECT_EQ(parsed(std::string_view("192.0.2.1\0", 10)).substr(0, 6), "wrong:");
 }
 
@@ -60,9 +60,9 @@ TEST(AddressRangeTest, KeepsOutWhenItIsWrong) {
 TEST(AddressListTest, ReadsAListAsThePredecessorDid) {
   Diagnostics diagnostics;
   std::vector<AddressRange> out;
-  parse_address_list("bans.txt",
-                     "\xEF\xBB\xBF# pools\n192.0.2.1\r\n\n  \t192.0.2.2  # seen in May\n#\n192.0.2.3",
-                     7, diagnostics, out);
+  parse_address_list(
+      "bans.txt", "\xEF\xBB\xBF# pools\n192.0.2.1\r\n\n  \t192.0.2.2  # seen in May\n#\n192.0.2.3",
+      7, diagnostics, out);
   EXPECT_THAT(diagnostics.take_errors(), IsEmpty());
   ASSERT_EQ(out.size(), 3U);
   EXPECT_EQ(out[1].origin.line, 4U);
@@ -82,9 +82,7 @@ TEST(AddressListTest, NamesTheLineOfEachMistake) {
                                   testing::StartsWith("bans.txt:4:3: \"192.0.2.300\" is neither")));
 }
 
-TEST(PrivateRangesTest, AreAllReadable) {
-  EXPECT_EQ(private_ranges().size(), 20U);
-}
+TEST(PrivateRangesTest, AreAllReadable) { EXPECT_EQ(private_ranges().size(), 20U); }
 
 }  // namespace
 }  // namespace cryptnono::config

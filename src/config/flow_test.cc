@@ -108,10 +108,9 @@ TEST_F(FlowConfigTest, ListsAreReadFromFilesAndGlobs) {
   write("c.other", "nonsense\n");
   const std::string allowed = write("allowed", "192.0.2.3\n");
   fs::create_directory(root_ / "d.txt");
-  const LoadResult loaded =
-      load_text("f", "tcpflowkiller: {enabled: true, bans: [192.0.2.9], banFiles: [\"" +
-                         root_.string() + "/*.txt\", \"" + root_.string() +
-                         "/a.txt\"], allowFiles: [\"" + allowed + "\"]}\n");
+  const LoadResult loaded = load_text(
+      "f", "tcpflowkiller: {enabled: true, bans: [192.0.2.9], banFiles: [\"" + root_.string() +
+               "/*.txt\", \"" + root_.string() + "/a.txt\"], allowFiles: [\"" + allowed + "\"]}\n");
   ASSERT_TRUE(loaded) << errors(loaded).front();
   const Config& config = loaded->config;
   EXPECT_THAT(texts(config.tcpflowkiller.bans), ElementsAre("192.0.2.9", "192.0.2.1", "192.0.2.2"));
@@ -123,8 +122,8 @@ TEST_F(FlowConfigTest, ListsAreReadFromFilesAndGlobs) {
 
 TEST_F(FlowConfigTest, AMissingFileIsAnErrorAndAnEmptyGlobAWarning) {
   const auto load = [&](const std::string& name) {
-    return load_text("f", "tcpflowkiller: {enabled: true, banFiles: [\"" + (root_ / name).string() +
-                              "\"]}\n");
+    return load_text(
+        "f", "tcpflowkiller: {enabled: true, banFiles: [\"" + (root_ / name).string() + "\"]}\n");
   };
   EXPECT_THAT(errors(load("missing.txt")), ElementsAre(HasSubstr("cannot open")));
   const LoadResult empty = load("*.txt");
@@ -142,7 +141,8 @@ TEST_F(FlowConfigTest, ListsOfADetectorThatIsOffAreNotRead) {
 TEST_F(FlowConfigTest, ThePredecessorsConfigurationMeansTheSame) {
   write("one.txt", "192.0.2.1\n");
   const LoadResult loaded = load_text("f.json", R"({"FlowKiller": {
-    "banned_ipv4_file_globs": [")" + root_.string() + R"(/*.txt"],
+    "banned_ipv4_file_globs": [")" + root_.string() +
+                                                    R"(/*.txt"],
     "log_connects": true, "log_container_info": true, "log_container_envs": ["BINDER_REF_URL"],
     "lookback_duration_seconds": 60, "metrics_port": 12122, "unique_destinations_threshold": 24,
     "debug": true}})");
@@ -158,8 +158,8 @@ TEST_F(FlowConfigTest, ThePredecessorsConfigurationMeansTheSame) {
 }
 
 TEST_F(FlowConfigTest, ListsAreWatchedBeforeTheyAreRead) {
-  const std::string file = write("f.yaml", "tcpflowkiller: {enabled: true, banFiles: [\"" +
-                                               root_.string() + "/*.txt\"]}\n");
+  const std::string file = write(
+      "f.yaml", "tcpflowkiller: {enabled: true, banFiles: [\"" + root_.string() + "/*.txt\"]}\n");
   std::vector<std::string> watched;
   const LoadResult loaded = load_files({file}, {.before_lists =
                                                     [&](const std::vector<std::string>& patterns) {

@@ -7,16 +7,14 @@
 #include <cstring>
 #include <utility>
 
-#include "bpf/api/match.h"
-
 namespace cryptnono::kernel {
 
-Result<TableMap> TableMap::create(std::span<const std::byte> bytes) {
-  const auto pages = static_cast<std::uint32_t>(bytes.size() / MATCH_PAGE);
+Result<TableMap> TableMap::create(std::span<const std::byte> bytes, std::uint32_t page_bytes) {
+  const auto pages = static_cast<std::uint32_t>(bytes.size() / page_bytes);
   LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
   TableMap self;
   self.fd_.reset(bpf_map_create(BPF_MAP_TYPE_ARRAY, "cryptnono_rules", sizeof(std::uint32_t),
-                                MATCH_PAGE, pages, &options));
+                                page_bytes, pages, &options));
   if (!self.fd_) return fail_errno("cannot create the map of the rules", errno);
 
   void* writable =

@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "bpf/api/match.h"
 
 namespace cryptnono::kernel {
 
@@ -16,8 +17,9 @@ namespace cryptnono::kernel {
 // Any number of threads may read.
 class TableMap {
  public:
-  // `bytes` must be whole pages of MATCH_PAGE.
-  static Result<TableMap> create(std::span<const std::byte> bytes);
+  // `bytes` must be whole pages of `page_bytes`, which is the size of the map's values.
+  static Result<TableMap> create(std::span<const std::byte> bytes,
+                                 std::uint32_t page_bytes = MATCH_PAGE);
 
   TableMap(TableMap&& other) noexcept;
   TableMap& operator=(TableMap&& other) noexcept;

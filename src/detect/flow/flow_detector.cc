@@ -105,7 +105,7 @@ FlowDetector::FlowDetector(std::unique_ptr<FlowProgram> program, FlowSink sink)
 FlowDetector::~FlowDetector() { stop(); }
 
 Result<void> FlowDetector::apply(const FlowSettings& settings) {
-  const kernel::TableMap tables = TRY(kernel::TableMap::create(settings.tables.bytes()));
+  const kernel::TableMap tables = TRY(kernel::TableMap::create(settings.tables.bytes(), FLOW_PAGE));
   program_->enforcement().set_scope(settings.include, settings.exclude);
   program_->enforcement().set_mode(settings.kill_groups, settings.limit);
   TRY(program_->put_in_force(tables));
@@ -118,7 +118,7 @@ Result<void> FlowDetector::apply(const FlowSettings& settings) {
     kill_groups_ = settings.kill_groups;
   }
   if (!changed) return {};
-  program_->set_scan(settings.scan);
+  TRY(program_->set_scan(settings.scan));
   program_->forget_units();  // what was counted by other rules
   return {};
 }

@@ -59,6 +59,7 @@ struct FlowProgram::State {
   ConnectHooks attached = ConnectHooks::kObserve;
   std::string why_not_better;
   int cpus = 1;
+  bool running = false;  // attached
 };
 
 FlowProgram::FlowProgram(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -121,13 +122,32 @@ Result<void> FlowProgram::attach() {
   }
   // From here on the tracepoint leaves to the hooks what they see.
   skeleton->bss->flow.hooked = state_->attached == ConnectHooks::kObserve ? 0 : 1;
-  skeleton->links.flow_state = bpf_program__attach(skeleton->progs.flow_state);
-  if (skeleton->links.flow_state == nullptr)
-    return fail_errno("tcpflowkiller: cannot attach to inet_sock_set_state", errno);
+  state_->running = true;
+  return attach_state();
+}
+
+// It runs at every change of state of every TCP socket of the machine, so only where it is needed.
+Result<void> FlowProgram::attach_state() {
+  Skeleton& skeleton = state_->skeleton;
+  const bool wanted =
+      state_->attached == ConnectHooks::kObserve || skeleton->bss->flow.only_failed != 0;
+  bpf_link*& link = skeleton->links.flow_state;
+  if (!state_->running || wanted == (link != nullptr)) return {};
+  if (wanted) {
+    link = bpf_program__attach(skeleton->progs.flow_state);
+    if (link == nullptr)
+      return fail_errno("tcpflowkiller: cannot attach to inet_sock_set_state", errno);
+  } else {
+    bpf_link__destroy(link);
+    link = nullptr;
+  }
   return {};
 }
 
-void FlowProgram::detach() { state_->skeleton.detach(); }
+void FlowProgram::detach() {
+  state_->running = false;
+  state_->skeleton.detach();
+}
 
 ConnectHooks FlowProgram::hooks() const { return state_->attached; }
 const std::string& FlowProgram::why_not_better() const { return state_->why_not_better; }
@@ -136,7 +156,7 @@ Result<void> FlowProgram::put_in_force(const kernel::TableMap& tables) const {
   return tables.put_in_force(bpf_map__fd(state_->skeleton->maps.flow_tables));
 }
 
-void FlowProgram::set_scan(const flow_settings& settings) {
+Result<void> FlowProgram::set_scan(const flow_settings& settings) {
   volatile flow_settings& flow = state_->skeleton->bss->flow;
   flow.threshold = 0;  // while the others change
   flow.window_ns = settings.window_ns;
@@ -145,6 +165,7 @@ void FlowProgram::set_scan(const flow_settings& settings) {
   flow.udp = settings.udp;
   flow.log_connects = settings.log_connects;
   flow.threshold = settings.threshold;
+  return attach_state();
 }
 
 kernel::Enforcement& FlowProgram::enforcement() { return *state_->enforcement; }

@@ -16,7 +16,8 @@
 
 namespace cryptnono::detect {
 
-// After attach() all methods may be called from any thread.
+// After attach() all methods may be called from any thread, but attach, detach and set_scan from
+// one.
 class FlowProgram {
  public:
   using ConnectHooks = config::ConnectHooks;
@@ -42,8 +43,8 @@ class FlowProgram {
 
   // Atomic: a connect is judged by the old tables or by the new ones.
   [[nodiscard]] Result<void> put_in_force(const kernel::TableMap& tables) const;
-  // All but `hooked`, which is attach()'s.
-  void set_scan(const flow_settings& settings);
+  // All but `hooked`, which is attach()'s. Errors: the hook that `only_failed` needs is refused.
+  Result<void> set_scan(const flow_settings& settings);
   [[nodiscard]] kernel::Enforcement& enforcement();
 
   // Calls `judge` with a copy of each unit that is counted; a unit for which it returns false is
@@ -63,6 +64,7 @@ class FlowProgram {
  private:
   struct State;
   explicit FlowProgram(std::unique_ptr<State> state);
+  Result<void> attach_state();
   std::unique_ptr<State> state_;
 };
 

@@ -10,10 +10,10 @@
 
 namespace {
 struct flow_view;
-static void* flow_page(const struct flow_view* view, __u32 index);
+static const __u32* flow_page(const struct flow_view* view, __u32 index);
 #include "bpf/lib/flow_table.h"
-void* flow_page(const struct flow_view* view, __u32 index) {
-  return static_cast<char*>(view->tables) + std::size_t{index} * MATCH_PAGE;
+const __u32* flow_page(const struct flow_view* view, __u32 index) {
+  return static_cast<const __u32*>(view->tables) + std::size_t{index} * FLOW_PAGE_WORDS;
 }
 }  // namespace
 
@@ -173,12 +173,20 @@ Result<std::vector<Segment<Key>>> sweep(std::vector<Edge<Key>> edges, PortLists&
   return segments;
 }
 
-bool is_v4(const Address& address) { return flow_key_of(address.data(), 0).is_v4 != 0; }
+std::uint32_t word_of(const Address& address, std::size_t index) {
+  std::uint32_t word = 0;
+  for (std::size_t i = 0; i < 4; ++i) word = word << 8 | address[4 * index + i];
+  return word;
+}
 
-Key4 key4(const Address& address) { return static_cast<Key4>(flow_key_of(address.data(), 0).low); }
+bool is_v4(const Address& address) {
+  return word_of(address, 0) == 0 && word_of(address, 1) == 0 && word_of(address, 2) == 0xffff;
+}
+
+Key4 key4(const Address& address) { return word_of(address, 3); }
 Key6 key6(const Address& address) {
-  const flow_key key = flow_key_of(address.data(), 0);
-  return {key.high, key.low};
+  return {std::uint64_t{word_of(address, 0)} << 32 | word_of(address, 1),
+          std::uint64_t{word_of(address, 2)} << 32 | word_of(address, 3)};
 }
 
 struct Edges {
@@ -212,7 +220,7 @@ std::uint64_t top_bits(const Key6& key) { return key.high; }
 
 class FlowTableWriter {
  public:
-  FlowTableWriter() { tables_.words_.resize(MATCH_PAGE / sizeof(std::uint64_t)); }
+  FlowTableWriter() { tables_.words_.resize(sizeof(flow_header) / sizeof(std::uint32_t)); }
 
   template <typename Key>
   flow_family put(const std::vector<Segment<Key>>& segments) {
@@ -220,65 +228,65 @@ class FlowTableWriter {
     family.segments = static_cast<std::uint32_t>(segments.size());
     if (segments.empty()) return family;
     if constexpr (sizeof(Key) == sizeof(Key6)) {
-      // The last bit that the index may use is bit 63.
-      const std::uint64_t differ =
-          top_bits(segments.front().first) ^ top_bits(segments.back().last);
-      family.skip =
-          std::min(differ == 0 ? 48U : static_cast<std::uint32_t>(std::countl_zero(differ)), 48U);
-      if (family.skip != 0) family.prefix = top_bits(segments.front().first) >> (64 - family.skip);
+      const std::uint64_t first = top_bits(segments.front().first);
+      const std::uint64_t differ = first ^ top_bits(segments.back().last);
+      // The index takes up to 16 of the top 64 bits.
+      family.skip = std::min(static_cast<std::uint32_t>(std::countl_zero(differ)), 48U);
+      if (family.skip != 0) family.prefix = first >> (64 - family.skip);
     }
-    family.index_bits = std::min<std::uint32_t>(
-        static_cast<std::uint32_t>(std::bit_width(segments.size()) - 1), FLOW_INDEX_BITS_MAX);
-    family.index_page = put_index(segments, family);
-    family.first_page = put_array<Key>(segments, &Segment<Key>::first);
-    family.last_page = put_array<Key>(segments, &Segment<Key>::last);
-    family.what_page = put_array<std::uint32_t>(segments, &Segment<Key>::what);
+    family.index_bits =
+        std::clamp<std::uint32_t>(static_cast<std::uint32_t>(std::bit_width(segments.size()) - 1),
+                                  FLOW_INDEX_BITS_MIN, FLOW_INDEX_BITS_MAX);
+    family.index = put_index(segments, family);
+    constexpr std::uint32_t kWords = sizeof(Key) == sizeof(Key6) ? FLOW_WORDS6 : FLOW_WORDS4;
+    align(kWords);
+    family.first = static_cast<std::uint32_t>(tables_.words_.size());
+    for (const Segment<Key>& segment : segments) put_segment(segment);
     return family;
   }
 
   FlowTables finish(flow_header header, const std::vector<std::uint32_t>& ports) {
-    header.ports_page = begin((ports.size() + 1) * sizeof(std::uint32_t));
-    std::memcpy(at(header.ports_page), ports.data(), ports.size() * sizeof(std::uint32_t));
-    std::memcpy(tables_.words_.data(), &header, sizeof header);
+    std::vector<std::uint32_t>& words = tables_.words_;
+    header.ports = static_cast<std::uint32_t>(words.size());
+    words.insert(words.end(), ports.begin(), ports.end());
+    align(FLOW_PAGE_WORDS);
+    std::memcpy(words.data(), &header, sizeof header);
     return std::move(tables_);
   }
 
  private:
-  // Room for an array at a new page; its number.
-  std::uint32_t begin(std::size_t bytes) {
-    const std::size_t used = tables_.words_.size() * sizeof(std::uint64_t);
-    const std::size_t pages = (bytes + MATCH_PAGE - 1) / MATCH_PAGE;
-    tables_.words_.resize(tables_.words_.size() + pages * (MATCH_PAGE / sizeof(std::uint64_t)));
-    return static_cast<std::uint32_t>(used / MATCH_PAGE);
-  }
-  void* at(std::uint32_t page) {
-    return tables_.words_.data() + std::size_t{page} * (MATCH_PAGE / sizeof(std::uint64_t));
+  void align(std::size_t words) {
+    tables_.words_.resize((tables_.words_.size() + words - 1) / words * words);
   }
 
-  template <typename T, typename Segments, typename Member>
-  std::uint32_t put_array(const Segments& segments, Member member) {
-    const std::uint32_t page = begin(segments.size() * sizeof(T));
-    T* out = static_cast<T*>(at(page));
-    for (const auto& segment : segments) *out++ = segment.*member;
-    return page;
+  void put_segment(const Segment<Key4>& segment) {
+    tables_.words_.insert(tables_.words_.end(), {segment.first, segment.last, segment.what, 0});
+  }
+  void put_segment(const Segment<Key6>& segment) {
+    for (const Key6& key : {segment.first, segment.last}) {
+      for (const std::uint64_t half : {key.high, key.low}) {
+        tables_.words_.push_back(static_cast<std::uint32_t>(half >> 32));
+        tables_.words_.push_back(static_cast<std::uint32_t>(half));
+      }
+    }
+    tables_.words_.push_back(segment.what);
+    align(FLOW_WORDS6);
   }
 
   // For each value of the index bits, how many segments begin below it.
   template <typename Segments>
   std::uint32_t put_index(const Segments& segments, const flow_family& family) {
-    if (family.index_bits == 0) return 0;
     const std::size_t buckets = std::size_t{1} << family.index_bits;
-    const std::uint32_t page = begin((buckets + 1) * sizeof(std::uint32_t));
-    auto* out = static_cast<std::uint32_t*>(at(page));
+    const auto begin = static_cast<std::uint32_t>(tables_.words_.size());
     std::uint32_t segment = 0;
     for (std::size_t bucket = 0; bucket < buckets; ++bucket) {
       while (segment < segments.size() && (top_bits(segments[segment].first) << family.skip) >>
                                               (64 - family.index_bits) < bucket)
         ++segment;
-      out[bucket] = segment;
+      tables_.words_.push_back(segment);
     }
-    out[buckets] = static_cast<std::uint32_t>(segments.size());
-    return page;
+    tables_.words_.push_back(static_cast<std::uint32_t>(segments.size()));
+    return begin;
   }
 
   FlowTables tables_;
@@ -311,22 +319,22 @@ std::size_t FlowTables::segments() const {
 }
 
 FlowVerdict FlowTables::look_up(const Address& address, std::uint16_t port) const {
-  flow_search search{};
-  search.view.tables = const_cast<std::uint64_t*>(words_.data());
   const auto& header = *reinterpret_cast<const flow_header*>(words_.data());
-  search.key = flow_key_of(address.data(), port);
-  const flow_family& family = search.key.is_v4 != 0 ? header.v4 : header.v6;
-  if (flow_search_begin(&search, &family) == 0) return {};
+  flow_search search{};
+  search.view = {.tables = const_cast<std::uint32_t*>(words_.data()), .page = words_.data()};
+  for (std::size_t i = 0; i < 4; ++i) search.address[i] = word_of(address, i);
+  search.is_v4 = is_v4(address) ? 1 : 0;
+  if (flow_search_begin(&search, search.is_v4 != 0 ? &header.v4 : &header.v6) == 0) return {};
   while (flow_search_step(&search) == 0) {
   }
-  const std::uint32_t what = flow_search_end(&search, &family);
+  const std::uint32_t what = flow_search_end(&search);
   FlowVerdict verdict{.banned = (what & FLOW_PORTS_MASK) == FLOW_PORTS_ALL,
                       .counted = (what & FLOW_UNCOUNTED) == 0};
   if ((what & FLOW_PORTS_MASK) == FLOW_PORTS_NONE || verdict.banned) return verdict;
   flow_port_search ports{};
   ports.view = search.view;
   ports.port = port;
-  flow_port_begin(&ports, &header, what);
+  flow_port_begin(&ports, header.ports, what);
   for (std::uint32_t i = 0; flow_port_step(i, &ports) == 0; ++i) {
   }
   verdict.banned = ports.found != 0;

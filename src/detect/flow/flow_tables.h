@@ -27,7 +27,7 @@ class FlowTables {
   // FLOW_SEGMENTS_MAX segments, more than FLOW_PORT_RANGES_MAX port ranges at one address.
   static Result<FlowTables> build(const config::Tcpflowkiller& config, std::uint32_t generation);
 
-  // Whole pages of MATCH_PAGE.
+  // Whole pages of FLOW_PAGE.
   [[nodiscard]] std::span<const std::byte> bytes() const {
     return std::as_bytes(std::span(words_));
   }
@@ -38,7 +38,7 @@ class FlowTables {
 
  private:
   friend class FlowTableWriter;
-  std::vector<std::uint64_t> words_;  // 8-byte words: keys of IPv6 are pairs of them
+  std::vector<std::uint32_t> words_;
 };
 
 }  // namespace cryptnono::detect
