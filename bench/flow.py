@@ -8,7 +8,7 @@ import subprocess
 import time
 
 BANS = int(os.environ.get("BENCH_BANS", "1000000"))
-CONNECTS = 3000
+CONNECTS = 10000
 PROGRAMS = ("flow_connect4", "flow_state")
 
 
@@ -35,30 +35,44 @@ class Bench:
         return float(done.stdout)
 
     def cost(self):
-        """connect()+close() on loopback: without a daemon before and after each of the settings, in turn."""
+        """socket()+connect()+close() on loopback, without anything before and after each of the settings, in turn."""
         plans = [("0", False, self.inside, None), ("1m", True, self.inside, 1), ("out_of_scope", True, self.outside, None)]
-        bases, ratios = [], {name: [] for name, *_ in plans}
+        bases, ratios, added = [], {name: [] for name in ("0", "1m", "out_of_scope", "empty_hook")}, []
+
+        def settled(where):
+            time.sleep(1)  # what starts or stops a daemon is over
+            self.connect_ns(where)
+            return self.connect_ns(where)
+
+        def pair(name, where, start, stop):
+            before = settled(where)
+            running = start()
+            within = settled(where)
+            stop(running)
+            base = (before + settled(where)) / 2
+            bases.append(base)
+            ratios[name].append((within / base - 1) * 100)
+            if name == "1m":
+                added.append(within - base)
         for _ in range(self.rounds):
             for name, bans, where, _ in plans:
-                before = self.connect_ns(where)
-                daemon = self.daemon(bans)
-                time.sleep(0.2)
-                within = self.connect_ns(where)
-                daemon.stop()
-                base = (before + self.connect_ns(where)) / 2
-                bases.append(base)
-                ratios[name].append((within / base - 1) * 100)
+                pair(name, where, lambda bans=bans: self.daemon(bans), lambda daemon: daemon.stop())
+            pair("empty_hook", self.inside, self.empty_hook, lambda hook: hook.communicate())
         self.report("flow.connect_close_ns.without", statistics.median(bases), "ns", samples=bases)
-        for name, _, _, target in plans:
-            if ratios[name]:
-                self.report(f"flow.cost_pct.{name}", statistics.median(ratios[name]), "%", target, samples=ratios[name])
-        for name, bans, where, target in plans:
+        self.report("flow.added_ns.1m", statistics.median(added), "ns", samples=added)
+        for name, target in (("0", None), ("1m", 1), ("out_of_scope", None), ("empty_hook", None)):
+            self.report(f"flow.cost_pct.{name}", statistics.median(ratios[name]), "%", target, samples=ratios[name])
+        for name, bans, where, _ in plans:
             daemon = self.daemon(bans)
-            ns = self.bpf_ns(where)
-            self.report(f"flow.bpf_ns.{name}", ns, "ns")
-            # The same question with less noise: the programs' own time, by the kernel's count, in one connect and close.
-            self.report(f"flow.bpf_share_pct.{name}", ns / statistics.median(bases) * 100, "%", target)
+            self.report(f"flow.bpf_ns.{name}", self.bpf_ns(where), "ns")
             daemon.stop()
+
+    def empty_hook(self):
+        """What a hook costs that does nothing: the least that refusing a connect can cost."""
+        process = subprocess.Popen([str(self.build / "bin/flow_bench"), "hook", str(self.inside.parent)], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "ready\n"
+        return process
 
     def bpf_ns(self, where):
         """Of all programs, for one connect and close."""
@@ -94,7 +108,7 @@ class Bench:
         self.report("flow.rss_mib.1m", rss, "MiB")
         self.report("flow.peak_rss_mib.1m", peak, "MiB")
         self.report("flow.tables_mib.1m", tables / 2**20, "MiB")
-        done = subprocess.run([str(self.build / "bin/lpm_bench"), str(self.list)], capture_output=True, text=True)
+        done = subprocess.run([str(self.build / "bin/flow_bench"), "trie", str(self.list)], capture_output=True, text=True)
         if done.returncode:
             print("flow.lpm_trie: skipped,", done.stderr.strip())
             return

@@ -64,17 +64,65 @@ static __always_inline bool punish(const struct flow_act *act, struct flow_repor
 	return true;
 }
 
-/*
- * Judges one act; true: refuse it. `sk` only where its answer can be seen. `bans` and `counts`, 0 or not, are numbers
- * that are asked once: as conditions they would multiply the paths that the verifier walks.
- */
-static __always_inline bool judge(const struct flow_act *act, const struct sock *sk, __u64 bans, __u64 counts)
+/* Does this one count as a destination? TCP, where the answer does not matter or can be seen; UDP if asked for. */
+static __always_inline bool scans_counted(const struct flow_act *act)
 {
-	struct flow_report report = {.act = act, .verdict = FLOW_SEEN};
-	struct destination destination = {};
+	if (flow.only_failed && act->hook != FLOW_HOOK_STATE)
+		return false;
+	return flow.counting && (act->protocol == IPPROTO_TCP || (act->protocol == IPPROTO_UDP && flow.udp));
+}
+
+/* One that is banned, at some port at least, or counts. Returns 1 if it is to be refused. */
+static __noinline int judge_further(const struct flow_act *act, const struct flow_view *view, __u32 what, bool bans,
+				    const struct sock *sk)
+{
+	struct flow_report report = {.act = act, .verdict = FLOW_SEEN, .group = FLOW_GROUP_BANNED};
 	struct count_result counted = {};
 	struct flow_counters *counters;
 	__u32 zero = 0;
+	bool banned;
+
+	if (!act || !view || !view->page)
+		return 0;
+	counters = bpf_map_lookup_elem(&stats, &zero);
+	if (!counters)
+		return 0;
+	report.generation = ((const struct flow_header *)view->page)->generation;
+	banned = port_banned(view, what, act->port);
+	if (banned) {
+		if (!bans)
+			return 0;
+	} else {
+		if (!scans_counted(act) || what & FLOW_UNCOUNTED)
+			return 0;
+		count_destination(act, &counted);
+		if (!counted.unit)
+			return 0;
+		if (sk && flow.only_failed)
+			await_answer(sk, act, &counted, counters);
+		report.unit = counted.unit;
+		report.group = FLOW_GROUP_SCAN;
+		if (!counted.scan && !flow.log_connects)
+			return 0;
+	}
+	if (banned || counted.scan) {
+		report.limit_unit = current_unit();
+		if (!punish(act, &report, counters))
+			return 0;
+		if (counted.unit && !(report.flags & FLOW_LIMITED))
+			counted.unit->acted_start = start_boottime(bpf_get_current_task_btf());
+	}
+	tell(&report);
+	return report.flags & FLOW_REFUSED ? 1 : 0;
+}
+
+/* Judges one act; true: refuse it. `bans`: look for banned addresses, not only for scans. `sk` only where its answer
+ * can be seen. This is all that happens to most: short, and in the caller's frame. */
+static __always_inline bool judge(const struct flow_act *act, const struct sock *sk, __u64 bans)
+{
+	struct flow_counters *counters;
+	struct flow_view view;
+	__u32 zero = 0, what;
 
 	if (!current_in_scope())
 		return false;
@@ -82,40 +130,11 @@ static __always_inline bool judge(const struct flow_act *act, const struct sock 
 	if (!counters)
 		return false;
 	counters->checked += bans;
-	if (!look_up((const __u32 *)act->addr, act->port, &destination))
+	if (!look_up(&view, (const __u32 *)act->addr, &what))
 		return false;
-	report.generation = destination.generation;
-	report.group = FLOW_GROUP_BANNED;
-	if (destination.banned) {
-		if (!bans)
-			return false;
-	} else {
-		if (!counts || !destination.counted)
-			return false;
-		count_destination(act, &counted);
-		if (!counted.unit)
-			return false;
-		if (sk && flow.only_failed)
-			await_answer(sk, act, &counted, counters);
-		report.unit = counted.unit;
-		report.group = FLOW_GROUP_SCAN;
-		if (!counted.scan && !flow.log_connects)
-			return false;
-	}
-	if (destination.banned || counted.scan) {
-		report.limit_unit = current_unit();
-		if (!punish(act, &report, counters))
-			return false;
-		if (counted.unit && !(report.flags & FLOW_LIMITED))
-			counted.unit->acted_start = start_boottime(bpf_get_current_task_btf());
-	}
-	tell(&report);
-	return report.flags & FLOW_REFUSED;
-}
-
-static __always_inline __u64 scans_counted(void)
-{
-	return flow.threshold | flow.log_connects;
+	if (what == FLOW_UNCOUNTED || (!(what & FLOW_PORTS_MASK) && !flow.counting))
+		return false;
+	return judge_further(act, &view, what, bans, sk);
 }
 
 static __always_inline void set_v4(struct flow_act *act, __u32 addr)
@@ -127,20 +146,12 @@ static __always_inline void set_v4(struct flow_act *act, __u32 addr)
 	words[3] = addr;
 }
 
-/* Which acts of a hook count as destinations: TCP whose answer does not matter, UDP if asked for. */
-static __always_inline __u64 hook_counts(__u32 protocol)
-{
-	if (flow.only_failed || (protocol != IPPROTO_TCP && !(protocol == IPPROTO_UDP && flow.udp)))
-		return 0;
-	return scans_counted();
-}
-
 static __always_inline int hook_v4(struct bpf_sock_addr *ctx, enum flow_hook hook)
 {
 	struct flow_act act = {.port = bpf_ntohs((__u16)ctx->user_port), .protocol = ctx->protocol, .hook = hook};
 
 	set_v4(&act, ctx->user_ip4);
-	return judge(&act, NULL, true, hook_counts(act.protocol)) ? 0 : 1;
+	return judge(&act, NULL, 1) ? 0 : 1;
 }
 
 static __always_inline int hook_v6(struct bpf_sock_addr *ctx, enum flow_hook hook)
@@ -152,7 +163,7 @@ static __always_inline int hook_v6(struct bpf_sock_addr *ctx, enum flow_hook hoo
 	words[1] = ctx->user_ip6[1];
 	words[2] = ctx->user_ip6[2];
 	words[3] = ctx->user_ip6[3];
-	return judge(&act, NULL, true, hook_counts(act.protocol)) ? 0 : 1;
+	return judge(&act, NULL, 1) ? 0 : 1;
 }
 
 SEC("cgroup/connect4")
@@ -226,6 +237,6 @@ int BPF_PROG(flow_state, const struct sock *sk, int old_state, int new_state)
 	if (done)
 		return 0;
 	read_peer(sk, &act);
-	judge(&act, sk, seen ^ 1, scans_counted());
+	judge(&act, sk, seen ^ 1);
 	return 0;
 }

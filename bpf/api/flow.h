@@ -21,7 +21,7 @@
 #define FLOW_PAGE 65536
 #define FLOW_PAGE_WORDS (FLOW_PAGE / 4)
 #define FLOW_INDEX_BITS_MIN 8
-#define FLOW_INDEX_BITS_MAX 16
+#define FLOW_INDEX_BITS_MAX 20
 /* Steps of a binary search: more than the logarithm of FLOW_SEGMENTS_MAX. */
 #define FLOW_SEARCH_STEPS 24
 #define FLOW_SEGMENTS_MAX (1U << 22)
@@ -43,7 +43,7 @@
 struct flow_family {
 	__u32 segments;
 	__u32 index_bits; /* FLOW_INDEX_BITS_MIN to FLOW_INDEX_BITS_MAX: of the address' bits after `skip` */
-	__u32 skip;	  /* leading bits that all segments share (IPv6; at most 48) */
+	__u32 skip;	  /* leading bits that all segments share (IPv6; at most 44) */
 	__u32 index;	  /* word: how many segments begin below each value of the index bits */
 	__u32 first;	  /* word of the first segment, at a multiple of its size */
 	__u32 pad;
@@ -82,7 +82,9 @@ struct flow_settings {
 	__u32 only_failed;
 	__u32 udp; /* UDP destinations count too */
 	__u32 log_connects;
-	__u32 hooked; /* the connect hooks are attached at the root of the hierarchy */
+	__u32 counting; /* there is a threshold, or connects are logged */
+	__u32 hooked;	/* the connect hooks are attached at the root of the hierarchy */
+	__u32 pad;
 };
 
 struct flow_unit_key {
@@ -192,7 +194,7 @@ struct flow_counters {
 
 MATCH_ASSERT(sizeof(struct flow_family) == 32);
 MATCH_ASSERT(sizeof(struct flow_header) == 72);
-MATCH_ASSERT(sizeof(struct flow_settings) == 32);
+MATCH_ASSERT(sizeof(struct flow_settings) == 40);
 MATCH_ASSERT(sizeof(struct flow_pair) == 32);
 MATCH_ASSERT(sizeof(struct flow_unit) == 56 + FLOW_PAIRS * 32);
 MATCH_ASSERT(sizeof(struct flow_pending) == 40);

@@ -31,12 +31,6 @@ static __always_inline const __u32 *flow_page(const struct flow_view *view, __u3
 	return bpf_map_lookup_elem(view->tables, &index);
 }
 
-struct destination {
-	__u32 banned;
-	__u32 counted; /* as one of a scan's */
-	__u32 generation;
-};
-
 static int search_step(__u32 index, struct flow_search *search)
 {
 	return flow_search_step(search);
@@ -47,13 +41,12 @@ static int port_step(__u32 index, struct flow_port_search *search)
 	return flow_port_step(index, search);
 }
 
-/* `addr`: four words in network order. False if there are no tables yet. */
-static __always_inline bool look_up(const __u32 *addr, __u16 port, struct destination *out)
+/* What holds at an address: four words in network order. False if there are no tables yet. */
+static __always_inline bool look_up(struct flow_view *view, const __u32 *addr, __u32 *what)
 {
-	struct flow_port_search ports = {.port = port};
-	struct flow_search search = {};
 	const struct flow_header *header;
-	__u32 zero = 0, what = 0;
+	struct flow_search search;
+	__u32 zero = 0;
 
 	search.view.tables = bpf_map_lookup_elem(&flow_tables, &zero);
 	if (!search.view.tables)
@@ -67,21 +60,29 @@ static __always_inline bool look_up(const __u32 *addr, __u16 port, struct destin
 	search.address[2] = bpf_ntohl(addr[2]);
 	search.address[3] = bpf_ntohl(addr[3]);
 	search.is_v4 = !search.address[0] && !search.address[1] && search.address[2] == 0xffff;
+	*what = 0;
 	if (flow_search_begin(&search, search.is_v4 ? &header->v4 : &header->v6)) {
-		if (search.low < search.high)
+		/* The index leaves one segment to look at, mostly; a callback costs more than that. */
+		if (!flow_search_step(&search) && search.low < search.high)
 			bpf_loop(FLOW_SEARCH_STEPS, search_step, &search, 0);
-		what = flow_search_end(&search);
+		*what = flow_search_end(&search);
 	}
-	out->generation = header->generation;
-	out->counted = !(what & FLOW_UNCOUNTED);
-	out->banned = (what & FLOW_PORTS_MASK) == FLOW_PORTS_ALL;
-	if ((what & FLOW_PORTS_MASK) != FLOW_PORTS_NONE && !out->banned) {
-		ports.view = search.view;
-		flow_port_begin(&ports, header->ports, what);
-		bpf_loop(FLOW_PORT_RANGES_MAX, port_step, &ports, 0);
-		out->banned = ports.found;
-	}
+	*view = search.view;
 	return true;
+}
+
+static __always_inline bool port_banned(const struct flow_view *view, __u32 what, __u16 port)
+{
+	const struct flow_header *header = (const struct flow_header *)view->page;
+	struct flow_port_search search = {.view = *view, .port = port};
+
+	if ((what & FLOW_PORTS_MASK) == FLOW_PORTS_NONE)
+		return false;
+	if ((what & FLOW_PORTS_MASK) == FLOW_PORTS_ALL)
+		return true;
+	flow_port_begin(&search, header->ports, what);
+	bpf_loop(FLOW_PORT_RANGES_MAX, port_step, &search, 0);
+	return search.found;
 }
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * connect_act HOW ADDRESS PORT: one connect, or one datagram, in one of the ways that there are. Prints what the call
- * returned, after it returned: a process that is killed in the call prints nothing. Exit status 77: this way is not to be
- * had here, and why is printed. It ends itself after ten seconds.
+ * returned, after it returned: a process that is killed in the call prints nothing. Exit status 77: this way is not to
+ * be had here, and why is printed. It ends itself after ten seconds.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -156,9 +156,10 @@ static void uring(uint8_t flags)
 
 	if (ring < 0)
 		unavailable("io_uring_setup");
-	submission = mmap(NULL, parameters.sq_off.array + 4, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
-	completion = mmap(NULL, parameters.cq_off.cqes + sizeof(*done) * parameters.cq_entries, PROT_READ | PROT_WRITE, MAP_SHARED,
-			  ring, IORING_OFF_CQ_RING);
+	submission =
+		mmap(NULL, parameters.sq_off.array + 4, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
+	completion = mmap(NULL, parameters.cq_off.cqes + sizeof(*done) * parameters.cq_entries, PROT_READ | PROT_WRITE,
+			  MAP_SHARED, ring, IORING_OFF_CQ_RING);
 	entries = mmap(NULL, sizeof(*entries), PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
 	if (submission == MAP_FAILED || completion == MAP_FAILED || entries == MAP_FAILED)
 		exit(66);

@@ -1,7 +1,7 @@
 /*
- * connect_loop [-c CGROUP_PROCS] N: N times socket(), connect() to a random even address of 127.0.0.0/8, and close(); prints
- * the median nanoseconds of the three together. It answers itself: accept() and the other side's close() are not in the
- * figure.
+ * connect_loop [-c CGROUP_PROCS] N: N times socket(), connect() to a random even address of 127.0.0.0/8, and close();
+ * prints the median nanoseconds of the three together. It answers itself: accept() and the other side's close() are not
+ * in the figure.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

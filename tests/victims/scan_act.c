@@ -1,11 +1,9 @@
 /*
- * scan_act [-n COUNT] [-d DELAY_MS] [-p] [-f] [-s] [-a STEP] [-w WAIT_MS] ADDRESS PORT: connects to COUNT destinations, without
- * waiting for more than 20 ms for any.
- *   default  ports from PORT on, one after the other; -a 1: addresses from ADDRESS on instead, at PORT
- *   -p       all at once; then waits WAIT_MS
- *   -f       each in a child of its own, -s in a session of its own
- *   -o       as -f, but goes on for COUNT milliseconds with the one destination
- * Prints "done" at the end, and with -f how many children were killed and how many lived.
+ * scan_act [-n COUNT] [-d DELAY_MS] [-p] [-f] [-s] [-a STEP] [-w WAIT_MS] ADDRESS PORT: connects to COUNT destinations,
+ * without waiting for more than 20 ms for any. default  ports from PORT on, one after the other; -a 1: addresses from
+ * ADDRESS on instead, at PORT -p       all at once; then waits WAIT_MS -f       each in a child of its own, -s in a
+ * session of its own -o       as -f, but goes on for COUNT milliseconds with the one destination Prints "done" at the
+ * end, and with -f how many children were killed and how many lived.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

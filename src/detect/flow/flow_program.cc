@@ -165,6 +165,7 @@ Result<void> FlowProgram::set_scan(const flow_settings& settings) {
   flow.udp = settings.udp;
   flow.log_connects = settings.log_connects;
   flow.threshold = settings.threshold;
+  flow.counting = settings.threshold != 0 || settings.log_connects != 0 ? 1 : 0;
   return attach_state();
 }
 

@@ -43,7 +43,8 @@ class FlowProgram {
 
   // Atomic: a connect is judged by the old tables or by the new ones.
   [[nodiscard]] Result<void> put_in_force(const kernel::TableMap& tables) const;
-  // All but `hooked`, which is attach()'s. Errors: the hook that `only_failed` needs is refused.
+  // All but `hooked` and `counting`, which it sets itself. Errors: the hook that `only_failed`
+  // needs is refused.
   Result<void> set_scan(const flow_settings& settings);
   [[nodiscard]] kernel::Enforcement& enforcement();
 

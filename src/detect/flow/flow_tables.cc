@@ -230,8 +230,8 @@ class FlowTableWriter {
     if constexpr (sizeof(Key) == sizeof(Key6)) {
       const std::uint64_t first = top_bits(segments.front().first);
       const std::uint64_t differ = first ^ top_bits(segments.back().last);
-      // The index takes up to 16 of the top 64 bits.
-      family.skip = std::min(static_cast<std::uint32_t>(std::countl_zero(differ)), 48U);
+      // Of the top 64 bits the index takes up to FLOW_INDEX_BITS_MAX.
+      family.skip = std::min(static_cast<std::uint32_t>(std::countl_zero(differ)), 44U);
       if (family.skip != 0) family.prefix = first >> (64 - family.skip);
     }
     family.index_bits =
