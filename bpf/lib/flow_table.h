@@ -28,7 +28,7 @@ FLOW_INLINE const __u32 *flow_at(const struct flow_view *view, __u32 word)
 	if (word >= FLOW_PAGE_WORDS) {
 		page = flow_page(view, word / FLOW_PAGE_WORDS);
 		if (!page)
-			return 0;
+			return page;
 	}
 	/* Aligned to the largest segment that is read from here, so that all of it is in the page. */
 	return page + (word & (FLOW_PAGE_WORDS - 1));

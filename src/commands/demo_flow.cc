@@ -68,12 +68,14 @@ void act_once(const Case& test, std::uint16_t port) {
   const sockaddr_in peer = v4(test.address, port);
   if (test.act == Act::kDatagram) {
     const Fd fd(socket(AF_INET, SOCK_DGRAM, 0));
-    sendto(fd.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&peer), sizeof peer);
+    [[maybe_unused]] const ssize_t sent =
+        sendto(fd.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&peer), sizeof peer);
     return;
   }
   if (test.act == Act::kConnect) {
     const Fd fd(socket(AF_INET, SOCK_STREAM, 0));
-    connect(fd.get(), reinterpret_cast<const sockaddr*>(&peer), sizeof peer);
+    [[maybe_unused]] const int refused =
+        connect(fd.get(), reinterpret_cast<const sockaddr*>(&peer), sizeof peer);
     return;
   }
   sockaddr_in6 mapped{};
@@ -82,7 +84,8 @@ void act_once(const Case& test, std::uint16_t port) {
   mapped.sin6_addr.s6_addr[10] = mapped.sin6_addr.s6_addr[11] = 0xff;
   std::memcpy(&mapped.sin6_addr.s6_addr[12], &peer.sin_addr, sizeof peer.sin_addr);
   const Fd fd(socket(AF_INET6, SOCK_STREAM, 0));
-  connect(fd.get(), reinterpret_cast<const sockaddr*>(&mapped), sizeof mapped);
+  [[maybe_unused]] const int refused =
+      connect(fd.get(), reinterpret_cast<const sockaddr*>(&mapped), sizeof mapped);
 }
 
 struct Observation {

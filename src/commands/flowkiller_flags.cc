@@ -29,7 +29,7 @@ constexpr std::array<Setting, 8> kSettings{{{"banned_ipv4_file_globs", Form::kLi
 nlohmann::ordered_json scalar(Form form, const std::string& text) {
   if (form == Form::kBool && (text == "True" || text == "true" || text == "1")) return true;
   if (form == Form::kBool && (text == "False" || text == "false" || text == "0")) return false;
-  const auto number = nlohmann::ordered_json::parse(text, nullptr, false);
+  auto number = nlohmann::ordered_json::parse(text, nullptr, false);
   if (form == Form::kNumber && number.is_number_integer()) return number;
   return text;
 }

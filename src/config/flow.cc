@@ -90,6 +90,7 @@ void read_scan(Fields& fields, Name name, Value value, std::uint16_t file, Scan&
 struct Glob {
   explicit Glob(const std::string& pattern) {
     // GLOB_NOCHECK: a pattern without a match is handed back, so that a missing file is noticed.
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): unsafe are only the flags for login names
     glob(pattern.c_str(), GLOB_NOCHECK, nullptr, &found);
   }
   ~Glob() { globfree(&found); }

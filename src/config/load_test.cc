@@ -408,10 +408,32 @@ TEST(Load, TheDocumentedExampleIsValid) {
   const LoadResult result = load_text("configuration.md", example);
   ASSERT_TRUE(result) << testing::PrintToString(lines(result.error()));
   EXPECT_THAT(result->warnings, IsEmpty());
-  for (const char* key :
-       {"bannedCommandStrings", "bannedCommandSubstrings", "allowedCommandPatterns",
-        "allowedExecutables", "dryRun", "cgroups", "exclude", "enabled", "action", "scanInterval",
-        "maxTargets", "window", "level", "maxCommandLineBytes", "listen"}) {
+  for (const char* key : {"bannedCommandStrings",
+                          "bannedCommandSubstrings",
+                          "allowedCommandPatterns",
+                          "allowedExecutables",
+                          "dryRun",
+                          "cgroups",
+                          "exclude",
+                          "enabled",
+                          "action",
+                          "scanInterval",
+                          "maxTargets",
+                          "window",
+                          "level",
+                          "maxCommandLineBytes",
+                          "listen",
+                          "bans",
+                          "banFiles",
+                          "allow",
+                          "allowFiles",
+                          "threshold",
+                          "per",
+                          "onlyFailed",
+                          "udp",
+                          "ignore",
+                          "hooks",
+                          "logConnects"}) {
     EXPECT_THAT(example, HasSubstr(std::string(key) + ":")) << "the example shows every key";
   }
 }

@@ -10,7 +10,7 @@
 
 namespace cryptnono::kernel {
 
-void Enforcement::set_mode(std::uint64_t kill_groups, const config::Limit& limit) {
+void Enforcement::set_mode(std::uint64_t kill_groups, const config::Limit& limit) const {
   volatile enforce_config& settings = *parts_.settings;
   settings.limit_window_ns = std::uint64_t{limit.window_s} * 1'000'000'000;
   settings.limit_targets = std::min<std::uint32_t>(limit.max_targets, LIMIT_SLOTS);
@@ -18,11 +18,11 @@ void Enforcement::set_mode(std::uint64_t kill_groups, const config::Limit& limit
 }
 
 void Enforcement::set_scope(const std::vector<scope_entry>& include,
-                            const std::vector<scope_entry>& exclude) {
+                            const std::vector<scope_entry>& exclude) const {
   write_scope(*parts_.settings, include, exclude);
 }
 
-Result<void> Enforcement::protect(pid_t pid, std::uint64_t start_boottime_ns) {
+Result<void> Enforcement::protect(pid_t pid, std::uint64_t start_boottime_ns) const {
   const auto key = static_cast<std::uint32_t>(pid);
   if (const int error =
           bpf_map__update_elem(parts_.protected_pids, &key, sizeof key, &start_boottime_ns,
@@ -51,7 +51,7 @@ Result<void> Enforcement::set_units(const std::vector<UnitCgroup>& units) {
   return {};
 }
 
-Result<bool> Enforcement::admit(std::uint32_t group, std::uint64_t unit) {
+Result<bool> Enforcement::admit(std::uint32_t group, std::uint64_t unit) const {
   std::array<std::uint64_t, 2> arguments{};
   arguments[LIMIT_ARG_GROUP] = group;
   arguments[LIMIT_ARG_UNIT] = unit;

@@ -41,15 +41,16 @@ class Enforcement {
   explicit Enforcement(const Parts& parts) : parts_(parts) {}
 
   // Which groups kill, and the limit. A group that is not in the mask reports.
-  void set_mode(std::uint64_t kill_groups, const config::Limit& limit);
+  void set_mode(std::uint64_t kill_groups, const config::Limit& limit) const;
   // At most SCOPE_MAX entries each. Takes effect at once and as a whole.
-  void set_scope(const std::vector<scope_entry>& include, const std::vector<scope_entry>& exclude);
+  void set_scope(const std::vector<scope_entry>& include,
+                 const std::vector<scope_entry>& exclude) const;
   // Never to be touched: this process, as long as it is the one that started then.
-  Result<void> protect(pid_t pid, std::uint64_t start_boottime_ns);
+  [[nodiscard]] Result<void> protect(pid_t pid, std::uint64_t start_boottime_ns) const;
   // Replaces the set of known containers. Units that stay are never missing in between.
   Result<void> set_units(const std::vector<UnitCgroup>& units);
   // Asks the kernel's blast-radius limit whether `group` may act on `unit`, and takes a slot if so.
-  Result<bool> admit(std::uint32_t group, std::uint64_t unit);
+  [[nodiscard]] Result<bool> admit(std::uint32_t group, std::uint64_t unit) const;
 
   [[nodiscard]] SharedMaps shared() const;
 

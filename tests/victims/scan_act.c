@@ -1,9 +1,15 @@
 /*
- * scan_act [-n COUNT] [-d DELAY_MS] [-p] [-f] [-s] [-a STEP] [-w WAIT_MS] ADDRESS PORT: connects to COUNT destinations,
- * without waiting for more than 20 ms for any. default  ports from PORT on, one after the other; -a 1: addresses from
- * ADDRESS on instead, at PORT -p       all at once; then waits WAIT_MS -f       each in a child of its own, -s in a
- * session of its own -o       as -f, but goes on for COUNT milliseconds with the one destination Prints "done" at the
- * end, and with -f how many children were killed and how many lived.
+ * scan_act [-n COUNT] [-d DELAY_MS] [-p] [-q] [-f] [-s] [-o] [-a STEP] [-w WAIT_MS] ADDRESS PORT
+ *
+ * Connects to COUNT destinations, without waiting for more than 20 ms for any.
+ *
+ *   by default  ports from PORT on, one after the other; with -a 1 addresses from ADDRESS on instead, at PORT
+ *   -p          all at once; then waits WAIT_MS
+ *   -q          closes each at once
+ *   -f          each in a child of its own, with -s in a session of its own
+ *   -o          as -f, but goes on for COUNT milliseconds with the one destination
+ *
+ * Prints "done" at the end, and with -f how many children were killed and how many lived.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -65,11 +71,11 @@ static void pause_ms(long milliseconds)
 
 int main(int count, char **arguments)
 {
-	int parallel = 0, forks = 0, sessions = 0, storm = 0, option, status, wait_ms = 0;
+	int parallel = 0, quick = 0, forks = 0, sessions = 0, storm = 0, option, status, wait_ms = 0;
 	long number = 1, delay = 0, i, killed = 0, lived = 0;
 	uint64_t begin = now_ms();
 
-	while ((option = getopt(count, arguments, "n:d:a:w:pfso")) != -1) {
+	while ((option = getopt(count, arguments, "n:d:a:w:pqfso")) != -1) {
 		switch (option) {
 		case 'n':
 			number = atol(optarg);
@@ -85,6 +91,9 @@ int main(int count, char **arguments)
 			break;
 		case 'p':
 			parallel = 1;
+			break;
+		case 'q':
+			quick = 1;
 			break;
 		case 'f':
 			forks = 1;
@@ -116,7 +125,7 @@ int main(int count, char **arguments)
 			int fd = open_to((uint32_t)i);
 
 			if (!parallel) {
-				wait_for(fd, 20);
+				wait_for(fd, quick ? 0 : 20);
 				close(fd);
 			}
 		} else if (fork() == 0) {
