@@ -6,8 +6,8 @@
  * Hooks, all in the process itself:
  *   cgroup/connect4, connect6   before the protocol's connect, for TCP and UDP: can refuse, so no packet leaves.
  *   cgroup/sendmsg4, sendmsg6   UDP without connect.
- *   inet_sock_set_state         TCP enters SYN_SENT: every connection, on cgroup v1 too; cannot refuse, so a SYN
- * leaves. Attached where the others are not, and for the answers that `onlyFailed` asks for.
+ *   inet_sock_set_state         TCP enters SYN_SENT: every connection, on cgroup v1 too. Cannot refuse: a SYN leaves.
+ *                               Only where the others are not, and for the answers that `onlyFailed` asks for.
  *
  *   in scope? -> look the address up -> banned:                      enforce(), tell
  *                                    -> counted, and one too many:   enforce(), tell

@@ -27,6 +27,7 @@ using Address = std::array<std::uint8_t, 16>;
 struct Key6 {
   std::uint64_t high = 0;
   std::uint64_t low = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 misreads the comparison
   auto operator<=>(const Key6&) const = default;
 };
 using Key4 = std::uint32_t;
