@@ -58,13 +58,12 @@ Result<void> Flow::apply(const config::Config& config, Prepared prepared,
   const bool fresh = !detector_;
   if (fresh) TRY(start(config.tcpflowkiller.hooks, shared));
   audit_.apply(config, scope, settings.kill_groups);
-  TRY(detector_->apply(settings));
+  Result<void> in_force = detector_->apply(settings);
   if (fresh) {
-    if (Result<void> started = detector_->start(); !started) {
-      stop();
-      return started;
-    }
+    if (in_force) in_force = detector_->start();
+    if (!in_force) stop();
   }
+  TRY(std::move(in_force));
   up_ = true;
   bans_ = prepared.bans;
   allowed_ = prepared.allowed;
