@@ -17,8 +17,7 @@ namespace {
 std::string entry_for(const config::Config& config, const std::vector<config::AddressRange>& list,
                       const config::AddressRange& wanted) {
   const auto found = std::find_if(list.begin(), list.end(), [&](const config::AddressRange& each) {
-    return each.first <= wanted.first && wanted.first <= each.last &&
-           (each.port == 0 || each.port == wanted.port);
+    return config::names(each, wanted.first, wanted.port);
   });
   if (found == list.end() || found->origin.file >= config.files.size()) return {};
   return fmt::format("{}:{}:{}", config.files[found->origin.file], found->origin.line,

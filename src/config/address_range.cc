@@ -105,6 +105,11 @@ std::string parse_address_range(std::string_view text, AddressRange& out) {
   return {};
 }
 
+bool names(const AddressRange& range, const Address& address, std::uint16_t port) {
+  return range.first <= address && address <= range.last && is_v4(range.first) == is_v4(address) &&
+         (range.port == 0 || range.port == port);
+}
+
 std::string address_text(const Address& address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   const bool v4 = is_v4(address);

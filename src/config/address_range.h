@@ -19,6 +19,11 @@ namespace cryptnono::config {
 // "... is"; `out` is then as it was. The origin is left to the caller.
 [[nodiscard]] std::string parse_address_range(std::string_view text, AddressRange& out);
 
+// Does the entry name this address and port? IPv4 and IPv6 have nothing in common: ::/0 names no
+// IPv4 address.
+[[nodiscard]] bool names(const AddressRange& range, const std::array<std::uint8_t, 16>& address,
+                         std::uint16_t port);
+
 // "192.0.2.1" or "2001:db8::1" of an address of AddressRange's form.
 [[nodiscard]] std::string address_text(const std::array<std::uint8_t, 16>& address);
 

@@ -57,6 +57,18 @@ TEST(AddressRangeTest, KeepsOutWhenItIsWrong) {
   EXPECT_EQ(range.port, 80);
 }
 
+TEST(AddressRangeTest, NamesAddressesOfItsFamily) {
+  const auto range = [](std::string_view text) {
+    AddressRange out;
+    EXPECT_EQ(parse_address_range(text, out), "");
+    return out;
+  };
+  EXPECT_TRUE(names(range("192.0.2.0/24:25"), range("192.0.2.9").first, 25));
+  EXPECT_FALSE(names(range("192.0.2.0/24:25"), range("192.0.2.9").first, 26));
+  EXPECT_FALSE(names(range("::/0"), range("192.0.2.9").first, 25));
+  EXPECT_TRUE(names(range("::/0"), range("2001:db8::9").first, 25));
+}
+
 TEST(AddressListTest, ReadsAListAsThePredecessorDid) {
   Diagnostics diagnostics;
   std::vector<AddressRange> out;
