@@ -48,7 +48,12 @@ std::uint64_t start_boottime_ns(std::uint64_t ticks) {
 }  // namespace
 
 Daemon::Daemon(RunOptions options)
-    : options_(std::move(options)), signals_(block_and_open_signals()), log_(STDOUT_FILENO) {}
+    : options_(std::move(options)),
+      signals_(block_and_open_signals()),
+      log_(STDOUT_FILENO),
+      events_(log_,
+              [this](std::uint64_t id) { return exec_ ? exec_->cgroup_path(id) : std::string(); }) {
+}
 Daemon::~Daemon() = default;
 
 void Daemon::log(config::LogLevel level, std::string_view event, JsonLine line) {
@@ -134,6 +139,8 @@ Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
   TRY(monero_.apply(config));
   TRY(exec_->apply(settings));
   apply_flow(config, std::move(prepared.flow));
+  events_.use(
+      {.endpoints = config.containers.endpoints, .environment = config.containers.environment});
   rules_ = rules->size();
   patterns_ = rules->allow_list().patterns();
   executables_ = rules->allow_list().executables();
@@ -190,15 +197,18 @@ Result<void> Daemon::start() {
   for (const auto& [pid, ticks] : enforcer_->protected_pids()) {
     TRY(loaded->enforcement().protect(pid, start_boottime_ns(ticks)));
   }
-  audit_ = std::make_unique<ExecAudit>(*enforcer_, log_, [this](std::uint64_t id) {
-    return exec_ ? exec_->cgroup_path(id) : std::string();
-  });
+  audit_ = std::make_unique<ExecAudit>(*enforcer_, events_);
   exec_ = std::make_unique<detect::ExecDetector>(
       std::move(loaded),
       [this](const detect::Finding& finding) { return audit_->handle(finding); });
+  exec_->watch_cgroups([this](const container::CgroupTree& tree) {
+    for (const container::CgroupUnit& unit : tree.units) {
+      const auto path = tree.paths.find(unit.cgroup_id);
+      if (path != tree.paths.end()) events_.prefetch(path->second);
+    }
+  });
   load_monero();
-  flow_ = std::make_unique<Flow>(
-      log_, [this](std::uint64_t id) { return exec_ ? exec_->cgroup_path(id) : std::string(); });
+  flow_ = std::make_unique<Flow>(events_);
   TRY(apply(*config, std::move(prepared)));
   if (!config->metrics.listen.empty()) {
     server_ = TRY(metrics::Server::start(config->metrics.listen,
@@ -222,9 +232,9 @@ Result<void> Daemon::start() {
 }
 
 void Daemon::load_monero() {
-  const Result<void> loaded = monero_.load(
-      log_, [this](std::uint64_t id) { return exec_ ? exec_->cgroup_path(id) : std::string(); },
-      [this](const std::string& cgroup, uid_t uid) { return exec_->unit_of(cgroup, uid); });
+  const Result<void> loaded = monero_.load(events_, [this](const std::string& cgroup, uid_t uid) {
+    return exec_->unit_of(cgroup, uid);
+  });
   if (!loaded) log_unavailable("monero", loaded.error());
 }
 
@@ -324,6 +334,7 @@ Result<void> Daemon::run() {
   monero_.stop();
   flow_->stop();
   exec_->stop();
+  events_.stop();
   JsonLine stopped;
   stopped.add("action", "stopped");
   log(config::LogLevel::kInfo, "Stopped", std::move(stopped));

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "app/event_log.h"
 #include "app/exec_audit.h"
 #include "app/flow.h"
 #include "app/monero.h"
@@ -70,6 +71,7 @@ class Daemon {
   RunOptions options_;
   Fd signals_;  // first: blocks the signals before any thread starts
   LineWriter log_;
+  EventLog events_;
   std::optional<config::FileWatcher> watcher_;
   config::Config config_;  // in force
   std::atomic<std::uint32_t> generation_ = 0;

@@ -13,9 +13,7 @@ std::string_view source_name(detect::Source source) {
   return source == detect::Source::kExec ? "execwhacker.bpf" : "psutil.process_iter";
 }
 
-ExecAudit::ExecAudit(enforce::Enforcer& enforcer, LineWriter& log,
-                     std::function<std::string(std::uint64_t)> cgroup_path)
-    : enforcer_(enforcer), log_(log), cgroup_path_(std::move(cgroup_path)) {}
+ExecAudit::ExecAudit(enforce::Enforcer& enforcer, EventLog& log) : enforcer_(enforcer), log_(log) {}
 
 bool ExecAudit::handle(const Finding& finding) {
   PerSource& counts = counts_[static_cast<std::size_t>(finding.source)];
@@ -72,8 +70,6 @@ void ExecAudit::add_process(JsonLine& line, const Finding& finding) const {
       .add("ppid", finding.ppid)
       .add("comm", finding.comm)
       .add("exe", finding.path);
-  if (const std::string cgroup = cgroup_path_(finding.cgroup_id); !cgroup.empty())
-    line.add("cgroup", cgroup);
 }
 
 void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t signal_ns) {
@@ -91,7 +87,7 @@ void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t 
     line.add("in_kernel", finding.kind == Finding::Kind::kKilledInKernel);
   }
   if (dry_run_) line.add("dry_run", true);
-  log_.write(line.finish(words.event, words.level));
+  log_.write(std::move(line), words.event, words.level, finding.cgroup_id);
 }
 
 void ExecAudit::log_spared(const Finding& finding) {
@@ -104,7 +100,7 @@ void ExecAudit::log_spared(const Finding& finding) {
       .add("allowedby", finding.judgement.allowed_by)
       .add("action", "spared");
   add_process(line, finding);
-  log_.write(line.finish("Not killing process", "info"));
+  log_.write(std::move(line), "Not killing process", "info", finding.cgroup_id);
 }
 
 void ExecAudit::collect(metrics::Exposition& out) const {

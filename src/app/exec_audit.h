@@ -4,12 +4,11 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <string>
 
+#include "app/event_log.h"
 #include "app/outcome_words.h"
 #include "base/json_line.h"
-#include "base/line_writer.h"
 #include "config/types.h"
 #include "detect/exec/finding.h"
 #include "enforce/enforcer.h"
@@ -20,9 +19,8 @@ namespace cryptnono::app {
 // All methods from any thread.
 class ExecAudit {
  public:
-  // `cgroup_path` names a cgroup by its id. Both references must outlive the object.
-  ExecAudit(enforce::Enforcer& enforcer, LineWriter& log,
-            std::function<std::string(std::uint64_t)> cgroup_path);
+  // Both references must outlive the object.
+  ExecAudit(enforce::Enforcer& enforcer, EventLog& log);
 
   // Acts on the finding if it is still to be acted on, logs and counts. Returns false if a later
   // scan should come back to it.
@@ -42,8 +40,7 @@ class ExecAudit {
   void add_process(JsonLine& line, const detect::Finding& finding) const;
 
   enforce::Enforcer& enforcer_;
-  LineWriter& log_;
-  std::function<std::string(std::uint64_t)> cgroup_path_;
+  EventLog& log_;
   std::atomic<std::uint32_t> max_command_line_bytes_ = 32768;
   std::atomic<bool> dry_run_ = false;
   std::atomic<config::LogLevel> log_level_ = config::LogLevel::kInfo;

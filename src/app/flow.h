@@ -3,14 +3,13 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 
+#include "app/event_log.h"
 #include "app/flow_audit.h"
 #include "app/kernel_limit.h"
-#include "base/line_writer.h"
 #include "base/result.h"
 #include "config/types.h"
 #include "detect/flow/flow_detector.h"
@@ -22,10 +21,8 @@ namespace cryptnono::app {
 // One thread, but for collect().
 class Flow {
  public:
-  using CgroupPath = std::function<std::string(std::uint64_t)>;
-
   // `log` must outlive the object.
-  Flow(LineWriter& log, CgroupPath cgroup_path) : audit_(limit_, log, std::move(cgroup_path)) {}
+  explicit Flow(EventLog& log) : audit_(limit_, log) {}
 
   // The rest of a configuration that is known to be good: its tables. What cannot be used is an
   // error, and nothing changes.

@@ -79,9 +79,7 @@ std::string addresses(const FlowFinding& finding) {
 
 }  // namespace
 
-FlowAudit::FlowAudit(enforce::BlastLimit& limit, LineWriter& log,
-                     std::function<std::string(std::uint64_t)> cgroup_path)
-    : enforcer_(limit), log_(log), cgroup_path_(std::move(cgroup_path)) {}
+FlowAudit::FlowAudit(enforce::BlastLimit& limit, EventLog& log) : enforcer_(limit), log_(log) {}
 
 void FlowAudit::apply(const config::Config& config, const container::Scope& scope,
                       std::uint64_t kill_groups) {
@@ -129,7 +127,7 @@ bool FlowAudit::handle(const FlowFinding& finding) {
         .add("in_kernel", finding.kind == FlowFinding::Kind::kKilledInKernel);
   }
   if (dry_run_) line.add("dry_run", true);
-  log_.write(line.finish(words.event, words.level));
+  log_.write(std::move(line), words.event, words.level, finding.cgroup_id, EventLog::Form::kNested);
   return !to_be_tried_again(action.outcome);
 }
 
@@ -138,12 +136,7 @@ void FlowAudit::add_fields(JsonLine& line, const FlowFinding& finding,
   std::string area = finding.argv;
   const bool cut =
       cut_for_log(area, max_command_line_bytes_) || finding.argv.size() < finding.argv_bytes;
-  const std::string cgroup = cgroup_path_(finding.cgroup_id);
-  line.add("pid", finding.pid)
-      .add_json("container",
-                cgroup.empty() ? "{}"
-                               : fmt::format("{{\"cgroupline\": {}}}", json_string("0::" + cgroup)))
-      .add("cmdline", arguments_of(area));
+  line.add("pid", finding.pid).add("cmdline", arguments_of(area));
   if (cut) line.add("truncated", true).add("cmdline_bytes", finding.argv_bytes);
   line.add_json("connections", connections(finding));
   if (finding.reason == FlowFinding::Reason::kScan) {
@@ -165,21 +158,17 @@ void FlowAudit::add_fields(JsonLine& line, const FlowFinding& finding,
       .add("ppid", finding.ppid)
       .add("comm", finding.comm)
       .add("exe", finding.path);
-  if (!cgroup.empty()) line.add("cgroup", cgroup);
 }
 
 void FlowAudit::log_seen(const FlowFinding& finding) {
   if (log_level_ > config::LogLevel::kInfo) return;
   JsonLine line;
-  const std::string cgroup = cgroup_path_(finding.cgroup_id);
   line.add("pid", finding.pid)
       .add_json("addresses", addresses(finding))
-      .add_json("container",
-                cgroup.empty() ? "{}"
-                               : fmt::format("{{\"cgroupline\": {}}}", json_string("0::" + cgroup)))
       .add("action", "connect")
       .add("detector", "tcpflowkiller");
-  log_.write(line.finish("Connection established", "info"));
+  log_.write(std::move(line), "Connection established", "info", finding.cgroup_id,
+             EventLog::Form::kNested);
 }
 
 void FlowAudit::collect(metrics::Exposition& out) const {

@@ -3,12 +3,11 @@
 
 #include <array>
 #include <atomic>
-#include <functional>
 #include <string>
 
+#include "app/event_log.h"
 #include "app/outcome_words.h"
 #include "base/json_line.h"
-#include "base/line_writer.h"
 #include "config/types.h"
 #include "detect/flow/flow_finding.h"
 #include "enforce/enforcer.h"
@@ -19,9 +18,8 @@ namespace cryptnono::app {
 // All methods from any thread.
 class FlowAudit {
  public:
-  // `cgroup_path` names a cgroup by its id. The references must outlive the object.
-  FlowAudit(enforce::BlastLimit& limit, LineWriter& log,
-            std::function<std::string(std::uint64_t)> cgroup_path);
+  // The references must outlive the object.
+  FlowAudit(enforce::BlastLimit& limit, EventLog& log);
 
   void apply(const config::Config& config, const container::Scope& scope,
              std::uint64_t kill_groups);
@@ -36,8 +34,7 @@ class FlowAudit {
   void log_seen(const detect::FlowFinding& finding);
 
   enforce::Enforcer enforcer_;
-  LineWriter& log_;
-  std::function<std::string(std::uint64_t)> cgroup_path_;
+  EventLog& log_;
   std::atomic<std::uint32_t> max_command_line_bytes_ = 32768;
   std::atomic<bool> dry_run_ = false;
   std::atomic<config::LogLevel> log_level_ = config::LogLevel::kInfo;

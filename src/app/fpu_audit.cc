@@ -10,8 +10,7 @@ namespace cryptnono::app {
 using detect::FpuFinding;
 using enforce::Outcome;
 
-FpuAudit::FpuAudit(LineWriter& log, std::function<std::string(std::uint64_t)> cgroup_path)
-    : log_(log), cgroup_path_(std::move(cgroup_path)) {}
+FpuAudit::FpuAudit(EventLog& log) : log_(log) {}
 
 void FpuAudit::apply(const config::Config& config, const container::Scope& scope) {
   const bool kill = !config.dry_run && config.monero.action == config::Action::kKill;
@@ -67,8 +66,6 @@ void FpuAudit::add_fields(JsonLine& line, const FpuFinding& finding,
       .add("threads", std::uint64_t{finding.threads})
       .add("resident_bytes", finding.resident_bytes)
       .add("seconds_since_first_sample", static_cast<double>(finding.span_ns) / 1e9);
-  if (const std::string cgroup = cgroup_path_(finding.cgroup_id); !cgroup.empty())
-    line.add("cgroup", cgroup);
 }
 
 void FpuAudit::log_line(const FpuFinding& finding, Outcome outcome) {
@@ -77,7 +74,7 @@ void FpuAudit::log_line(const FpuFinding& finding, Outcome outcome) {
   JsonLine line;
   add_fields(line, finding, words.action);
   if (dry_run_) line.add("dry_run", true);
-  log_.write(line.finish(words.event, words.level));
+  log_.write(std::move(line), words.event, words.level, finding.cgroup_id);
 }
 
 void FpuAudit::log_spared(const FpuFinding& finding) {
@@ -85,7 +82,7 @@ void FpuAudit::log_spared(const FpuFinding& finding) {
   JsonLine line;
   add_fields(line, finding, "spared");
   line.add("reason", finding.why);
-  log_.write(line.finish("Not killing process", "info"));
+  log_.write(std::move(line), "Not killing process", "info", finding.cgroup_id);
 }
 
 void FpuAudit::collect(metrics::Exposition& out) const {

@@ -3,12 +3,11 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <string>
 
+#include "app/event_log.h"
 #include "app/outcome_words.h"
 #include "base/json_line.h"
-#include "base/line_writer.h"
 #include "config/types.h"
 #include "detect/fpu/fpu_finding.h"
 #include "enforce/enforcer.h"
@@ -20,8 +19,8 @@ namespace cryptnono::app {
 // All methods from any thread.
 class FpuAudit {
  public:
-  // `cgroup_path` names a cgroup by its id. `log` must outlive the object.
-  FpuAudit(LineWriter& log, std::function<std::string(std::uint64_t)> cgroup_path);
+  // `log` must outlive the object.
+  explicit FpuAudit(EventLog& log);
 
   // What may be done: `scope` without the exempt cgroups.
   void apply(const config::Config& config, const container::Scope& scope);
@@ -34,8 +33,7 @@ class FpuAudit {
   void log_spared(const detect::FpuFinding& finding);
   void add_fields(JsonLine& line, const detect::FpuFinding& finding, std::string_view action) const;
 
-  LineWriter& log_;
-  std::function<std::string(std::uint64_t)> cgroup_path_;
+  EventLog& log_;
   enforce::WindowLimit limit_;
   enforce::Enforcer enforcer_{limit_};
   std::atomic<std::uint32_t> max_command_line_bytes_ = 32768;

@@ -4,10 +4,9 @@
 
 namespace cryptnono::app {
 
-Result<void> Monero::load(LineWriter& log, CgroupPath cgroup_path,
-                          detect::FpuDetector::UnitOf unit_of) {
+Result<void> Monero::load(EventLog& log, detect::FpuDetector::UnitOf unit_of) {
   std::unique_ptr<detect::FpuProgram> program = TRY(detect::FpuProgram::load());
-  audit_ = std::make_unique<FpuAudit>(log, std::move(cgroup_path));
+  audit_ = std::make_unique<FpuAudit>(log);
   detector_ = std::make_unique<detect::FpuDetector>(
       std::move(program),
       [this](const detect::FpuFinding& finding) { return audit_->handle(finding); },

@@ -3,13 +3,12 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "app/event_log.h"
 #include "app/fpu_audit.h"
-#include "base/line_writer.h"
 #include "base/result.h"
 #include "config/types.h"
 #include "container/scope.h"
@@ -21,11 +20,9 @@ namespace cryptnono::app {
 // One thread, but for collect().
 class Monero {
  public:
-  using CgroupPath = std::function<std::string(std::uint64_t)>;
-
   // Loads the kernel side; an error means that the detector is not there, and everything below does
   // nothing. `log` must outlive the object.
-  Result<void> load(LineWriter& log, CgroupPath cgroup_path, detect::FpuDetector::UnitOf unit_of);
+  Result<void> load(EventLog& log, detect::FpuDetector::UnitOf unit_of);
   Result<void> apply(const config::Config& config);
   // An error means the same as one of load().
   Result<void> start();

@@ -154,7 +154,10 @@ void read_flowkiller(Fields& fields, Name name, Value value, Config& out) {
   std::uint32_t port = 0;
   std::vector<std::string> envs;
   const auto read_envs = [&](Name key, Value list) {
-    fields.read_list(key, list, [&](Value item) { fields.read_string(key, item); });
+    const bool is_list = fields.read_list(key, list, [&](Value item) {
+      if (const auto text = fields.read_string(key, item)) envs.emplace_back(*text);
+    });
+    if (is_list) out.containers.environment = envs;
   };
   fields.read_mapping(
       name, value,

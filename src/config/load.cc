@@ -111,6 +111,7 @@ class Loader {
   void read_execwhacker(Fields& fields, Name name, Value value);
   void read_monero(Fields& fields, Name name, Value value);
   void read_lists();
+  void read_containers(Fields& fields, Name name, Value value);
   void read_log(Fields& fields, Name name, Value value);
   void read_metrics(Fields& fields, Name name, Value value);
   [[nodiscard]] std::string unique_group_name(std::string_view file) const;
@@ -201,6 +202,7 @@ std::vector<Fields::Key> Loader::setting_keys(Fields& fields, std::uint16_t file
        }},
       {"FlowKiller",
        [&](Name name, Value value) { read_flowkiller(fields, name, value, config_); }},
+      {"containers", [&](Name name, Value value) { read_containers(fields, name, value); }},
       {"log", [&](Name name, Value value) { read_log(fields, name, value); }},
       {"metrics", [&](Name name, Value value) { read_metrics(fields, name, value); }},
   };
@@ -246,6 +248,22 @@ void Loader::read_monero(Fields& fields, Name name, Value value) {
         [&](Name key, Value item) { fields.read_bool(key, item, out.active_sampling); }},
        {"limit", [&](Name key, Value item) { read_limit(fields, key, item, out.limit); }},
        {"exempt", read_exempt}});
+}
+
+void Loader::read_containers(Fields& fields, Name name, Value value) {
+  const auto read_names = [&](Name key, Value list) {
+    std::vector<std::string> names;
+    const std::string item_name = fmt::format("an item of {}", key);
+    const bool is_list = fields.read_list(key, list, [&](Value item) {
+      if (const auto text = fields.read_string(item_name, item)) names.emplace_back(*text);
+    });
+    if (is_list) config_.containers.environment = std::move(names);
+  };
+  fields.read_mapping(
+      name, value,
+      {{"endpoints",
+        [&](Name key, Value list) { read_paths(fields, key, list, config_.containers.endpoints); }},
+       {"environment", read_names}});
 }
 
 void Loader::read_log(Fields& fields, Name name, Value value) {

@@ -433,7 +433,9 @@ TEST(Load, TheDocumentedExampleIsValid) {
                           "udp",
                           "ignore",
                           "hooks",
-                          "logConnects"}) {
+                          "logConnects",
+                          "endpoints",
+                          "environment"}) {
     EXPECT_THAT(example, HasSubstr(std::string(key) + ":")) << "the example shows every key";
   }
 }

@@ -134,6 +134,12 @@ struct Log {
   std::uint32_t max_command_line_bytes = 32768;  // longer ones are cut in the log, and marked
 };
 
+// Whom the runtimes are asked about, for the log.
+struct Containers {
+  std::vector<std::string> endpoints;    // sockets; empty: the known ones
+  std::vector<std::string> environment;  // variables that lines tell
+};
+
 struct Metrics {
   std::vector<std::string> listen;  // "address:port"; empty: no metrics server
 };
@@ -145,6 +151,7 @@ struct Config {
   Execwhacker execwhacker;
   Monero monero;
   Tcpflowkiller tcpflowkiller;
+  Containers containers;
   Log log;
   Metrics metrics;
 };

@@ -1,9 +1,12 @@
 #include "container/unit_map.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cstring>
 #include <filesystem>
 
+#include "base/fd.h"
 #include "container/cgroup_parse.h"
 
 namespace cryptnono::container {
@@ -41,6 +44,32 @@ CgroupTree read_cgroup_tree(const std::string& mount_point) {
     tree.paths.emplace(id, path);
   }
   return tree;
+}
+
+std::string cgroup_path_of(const std::string& mount_point, std::uint64_t cgroup_id) {
+  // A kernfs file handle is the inode number (FILEID_KERNFS, include/linux/exportfs.h).
+  struct {
+    file_handle head;
+    std::uint64_t id;
+  } handle{};
+  handle.head.handle_bytes = sizeof handle.id;
+  handle.head.handle_type = 0xfe;
+  std::memcpy(handle.head.f_handle, &cgroup_id, sizeof cgroup_id);
+  const Fd mount(open(mount_point.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!mount) return {};
+  const Fd cgroup(open_by_handle_at(mount.get(), &handle.head, O_PATH | O_CLOEXEC));
+  if (!cgroup) return {};
+  std::error_code error;
+  const std::string path =
+      std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(cgroup.get()), error)
+          .string();
+  if (error || !path.starts_with(mount_point)) return {};
+  return path.size() == mount_point.size() ? "/" : path.substr(mount_point.size());
+}
+
+std::uint64_t cgroup_id_of(const std::string& mount_point, std::string_view path) {
+  if (mount_point.empty() || path.empty()) return 0;
+  return inode_of(mount_point + std::string(path));
 }
 
 }  // namespace cryptnono::container

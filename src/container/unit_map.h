@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -22,6 +23,13 @@ struct CgroupTree {
 // Walks the hierarchy at `mount_point`. Cgroups that vanish meanwhile are left out; at most
 // kMaxCgroups are looked at.
 CgroupTree read_cgroup_tree(const std::string& mount_point);
+
+// The path of one cgroup from the mount point, asked of the kernel by its id; "" if it is gone.
+// Needs CAP_DAC_READ_SEARCH.
+std::string cgroup_path_of(const std::string& mount_point, std::uint64_t cgroup_id);
+
+// The other way round: the id of the cgroup at this path from the mount point, 0 if there is none.
+std::uint64_t cgroup_id_of(const std::string& mount_point, std::string_view path);
 
 inline constexpr std::size_t kMaxCgroups = 16'384;  // the size of the kernel's map of units
 

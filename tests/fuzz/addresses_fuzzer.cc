@@ -1,5 +1,5 @@
-// libFuzzer target: lists of addresses, and the tables that are made of them. What the tables say of
-// the ends of each range is compared with a plain search through the list.
+// libFuzzer target: lists of addresses, and the tables that are made of them. What the tables say
+// of the ends of each range is compared with a plain search through the list.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

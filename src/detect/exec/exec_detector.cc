@@ -163,6 +163,7 @@ void ExecDetector::refresh_units() {
   }
   // On failure the kernel counts by user, which is coarser but safe.
   [[maybe_unused]] const Result<void> told = program_->enforcement().set_units(units);
+  if (cgroups_seen_) cgroups_seen_(tree);
   const std::lock_guard lock(mutex_);
   cgroups_ = std::move(tree);
 }
@@ -178,9 +179,13 @@ std::uint64_t ExecDetector::unit_of(const std::string& proc_cgroup, uid_t uid) c
 }
 
 std::string ExecDetector::cgroup_path(std::uint64_t cgroup_id) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = cgroups_.paths.find(cgroup_id);
-  return found == cgroups_.paths.end() ? std::string() : found->second;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = cgroups_.paths.find(cgroup_id);
+    if (found != cgroups_.paths.end()) return found->second;
+  }
+  // Younger than the last look at the hierarchy.
+  return container::cgroup_path_of(container::cgroup2_mount_point(), cgroup_id);
 }
 
 std::shared_ptr<const ExecRules> ExecDetector::rules_of(std::uint32_t generation) const {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -58,6 +59,11 @@ class ExecDetector {
   };
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] ExecProgram& program() { return *program_; }
+  // Called, before start(): `seen` gets the hierarchy each time it is read, from the thread of the
+  // scans.
+  void watch_cgroups(std::function<void(const container::CgroupTree&)> seen) {
+    cgroups_seen_ = std::move(seen);
+  }
   // The path of a cgroup from its mount point, "" if not known (yet).
   [[nodiscard]] std::string cgroup_path(std::uint64_t cgroup_id) const;
   // The limit's unit of a process with this /proc/PID/cgroup: its container, or its user.
@@ -76,6 +82,7 @@ class ExecDetector {
 
   std::unique_ptr<ExecProgram> program_;
   FindingSink sink_;
+  std::function<void(const container::CgroupTree&)> cgroups_seen_;
   std::unique_ptr<kernel::RingBuffer> events_;
   std::unique_ptr<kernel::RingBuffer> decisions_;
   Fd stop_fd_;  // an eventfd, readable when the threads are to end

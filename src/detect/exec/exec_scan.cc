@@ -2,6 +2,9 @@
 
 #include <string_view>
 
+#include "container/scope.h"
+#include "container/unit_map.h"
+
 namespace cryptnono::detect {
 
 namespace {
@@ -80,7 +83,10 @@ bool ExecScan::tell(pid_t pid, const std::shared_ptr<const ExecRules>& rules, To
   finding.path = reader_.read_exe(pid);
   finding.argv = cmdline_;
   finding.argv_bytes = cmdline_.size();
-  finding.unit = unit_of_(reader_.read_cgroup(pid), *uid);
+  const std::string cgroup = reader_.read_cgroup(pid);
+  finding.unit = unit_of_(cgroup, *uid);
+  const std::string mount_point = container::cgroup2_mount_point();
+  finding.cgroup_id = container::cgroup_id_of(mount_point, container::cgroup_path(cgroup, ""));
   finding.rules = rules;
   const ExecLine line{.text = {.path = finding.path, .filename = {}, .argv = finding.argv},
                       .path_trusted = reader_.executable_trusted(pid)};

@@ -1,0 +1,134 @@
+#include "runtime/container_lookup.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
+
+namespace cryptnono::runtime {
+
+const std::vector<std::string> kKnownEndpoints{
+    "/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock", "/run/crio/crio.sock",
+    "/var/run/cri-dockerd.sock", "/run/host-containerd/containerd.sock"};
+
+ContainerLookup::ContainerLookup(LookupSettings settings)
+    : settings_(std::move(settings)), thread_([this] { run(); }) {}
+
+ContainerLookup::~ContainerLookup() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+  for (Request& request : waiting_) {
+    if (request.done) request.done(nullptr);
+  }
+}
+
+void ContainerLookup::find(const std::string& id, Done done) {
+  std::shared_ptr<const ContainerDetails> known;
+  {
+    const std::lock_guard lock(mutex_);
+    known = cached(id);
+    const bool ask = !known && !stopping_ && monotonic_ns() >= down_until_ns_;
+    if (ask && waiting_.size() < kMaxWaiting) {
+      waiting_.push_back({id, std::move(done)});
+      wake_.notify_all();
+      return;
+    }
+    if (ask) ++counters_.dropped;
+  }
+  done(known.get());
+}
+
+void ContainerLookup::prefetch(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_ || index_.contains(id) || waiting_.size() >= kMaxWaiting ||
+      monotonic_ns() < down_until_ns_) {
+    return;
+  }
+  waiting_.push_back({id, nullptr});
+  wake_.notify_all();
+}
+
+ContainerLookup::Counters ContainerLookup::counters() const {
+  const std::lock_guard lock(mutex_);
+  Counters out = counters_;
+  out.cached = cache_.size();
+  return out;
+}
+
+void ContainerLookup::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+    if (stopping_) return;
+    // Who waits for an answer goes before what is asked ahead.
+    auto next = std::find_if(waiting_.begin(), waiting_.end(),
+                             [](const Request& request) { return request.done != nullptr; });
+    if (next == waiting_.end()) next = waiting_.begin();
+    const Request request = std::move(*next);
+    waiting_.erase(next);
+    std::shared_ptr<const ContainerDetails> details = cached(request.id);
+    const bool down = monotonic_ns() < down_until_ns_;
+    lock.unlock();
+    if (!details && !down) details = ask(request.id);
+    if (request.done) request.done(details.get());
+    lock.lock();
+  }
+}
+
+std::vector<std::string> ContainerLookup::endpoints_now() const {
+  std::vector<std::string> out;
+  for (const std::string& path : settings_.endpoints.empty() ? kKnownEndpoints : settings_.endpoints)
+    if (access(path.c_str(), F_OK) == 0) out.push_back(path);
+  return out;
+}
+
+std::shared_ptr<const ContainerDetails> ContainerLookup::ask(const std::string& id) {
+  bool answered = false;
+  for (const std::string& path : endpoints_now()) {
+    Endpoint& endpoint = endpoints_.try_emplace(path, path).first->second;
+    if (monotonic_ns() < endpoint.down_until_ns) continue;
+    auto answer = endpoint.client.container(id, settings_.environment, kTimeoutMs);
+    const std::lock_guard lock(mutex_);
+    if (!answer) {
+      ++counters_.failed;
+      endpoint.down_until_ns = monotonic_ns() + kBackOffNs;
+      continue;
+    }
+    answered = true;
+    if (!*answer) {
+      ++counters_.unknown;
+      continue;
+    }
+    ++counters_.found;
+    auto details = std::make_shared<const ContainerDetails>(std::move(**answer));
+    keep(id, details);
+    return details;
+  }
+  if (!answered) {
+    const std::lock_guard lock(mutex_);
+    down_until_ns_ = monotonic_ns() + kBackOffNs;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<const ContainerDetails> ContainerLookup::cached(const std::string& id) {
+  const auto found = index_.find(id);
+  if (found == index_.end()) return nullptr;
+  cache_.splice(cache_.begin(), cache_, found->second);
+  return found->second->second;
+}
+
+void ContainerLookup::keep(const std::string& id, std::shared_ptr<const ContainerDetails> details) {
+  cache_.emplace_front(id, std::move(details));
+  index_[id] = cache_.begin();
+  if (cache_.size() <= kMaxCached) return;
+  index_.erase(cache_.back().first);
+  cache_.pop_back();
+}
+
+}  // namespace cryptnono::runtime

@@ -1,0 +1,145 @@
+#include <cri.pb.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <future>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "runtime/container_lookup.h"
+
+namespace cryptnono::runtime {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Pair;
+
+cri::ContainerStatusResponse response() {
+  cri::ContainerStatusResponse out;
+  out.mutable_status()->mutable_metadata()->set_name("notebook");
+  out.mutable_status()->mutable_image()->set_image("example.org/image:1");
+  (*out.mutable_status()->mutable_labels())["io.kubernetes.pod.name"] = "jupyter-a";
+  (*out.mutable_status()->mutable_labels())["io.kubernetes.pod.namespace"] = "hub";
+  return out;
+}
+
+TEST(ParseContainerStatus, TakesWhatTheLogTells) {
+  auto answer = response();
+  (*answer.mutable_info())["info"] =
+      R"({"config": {"envs": [{"key": "A", "value": "1"}, {"key": "B", "value": "2"}]}})";
+  const auto details = parse_container_status(answer.SerializeAsString(), {"B", "C"});
+  ASSERT_TRUE(details);
+  EXPECT_EQ(details->name, "notebook");
+  EXPECT_EQ(details->image, "example.org/image:1");
+  EXPECT_EQ(details->pod(), "jupyter-a");
+  EXPECT_EQ(details->pod_namespace(), "hub");
+  EXPECT_EQ(details->pod_uid(), "");
+  EXPECT_THAT(details->environment, ElementsAre(Pair("B", "2")));
+}
+
+TEST(ParseContainerStatus, AnyInformationOfTheRuntimeIsBorne) {
+  for (const char* info :
+       {"", "{", "[]", "{}", R"({"config": 1})", R"({"config": {"envs": {}}})",
+        R"({"config": {"envs": [1, {}, {"key": 1, "value": "x"}, {"key": "B"}]}})"}) {
+    auto answer = response();
+    (*answer.mutable_info())["info"] = info;
+    const auto details = parse_container_status(answer.SerializeAsString(), {"B"});
+    ASSERT_TRUE(details) << info;
+    EXPECT_THAT(details->environment, IsEmpty()) << info;
+  }
+  EXPECT_FALSE(parse_container_status("\xff\xff\xff", {}));
+}
+
+// A socket whose owner says nothing, or what it is given.
+class Server {
+ public:
+  Server() {
+    std::string name = std::filesystem::temp_directory_path() / "runtime_test.XXXXXX";
+    directory_ = ::mkdtemp(name.data());
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path().c_str(), sizeof address.sun_path - 1);
+    fd_.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(listen(fd_.get(), 8), 0);
+  }
+  ~Server() { std::filesystem::remove_all(directory_); }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  [[nodiscard]] std::string path() const { return directory_ / "socket"; }
+  [[nodiscard]] Fd accept() const { return Fd(::accept(fd_.get(), nullptr, nullptr)); }
+
+ private:
+  std::filesystem::path directory_;
+  Fd fd_;
+};
+
+double seconds_since(std::uint64_t begin) {
+  return static_cast<double>(monotonic_ns() - begin) / 1e9;
+}
+
+TEST(GrpcChannel, AServerThatSaysNothingCostsTheTimeoutAndNoMore) {
+  const Server server;
+  GrpcChannel channel(server.path());
+  const std::uint64_t begin = monotonic_ns();
+  const auto answer = channel.call("/a/b", "x", 200);
+  ASSERT_FALSE(answer);
+  EXPECT_THAT(answer.error().message, HasSubstr("in time"));
+  EXPECT_LT(seconds_since(begin), 2);
+}
+
+TEST(GrpcChannel, WhatIsNoHttp2IsAnError) {
+  const Server server;
+  std::thread other([&server] {
+    const Fd peer = server.accept();
+    const std::string nonsense(100'000, 'x');
+    EXPECT_GE(send(peer.get(), nonsense.data(), nonsense.size(), MSG_NOSIGNAL), 0);
+  });
+  GrpcChannel channel(server.path());
+  EXPECT_FALSE(channel.call("/a/b", "x", 2000));
+  other.join();
+}
+
+TEST(GrpcChannel, ASocketThatIsNotThereIsNamed) {
+  GrpcChannel channel("/nonexistent/socket");
+  const auto answer = channel.call("/a/b", "x", 200);
+  ASSERT_FALSE(answer);
+  EXPECT_THAT(answer.error().message, HasSubstr("/nonexistent/socket"));
+}
+
+bool known(ContainerLookup& lookup, const std::string& id) {
+  std::promise<bool> told;
+  lookup.find(id, [&told](const ContainerDetails* details) { told.set_value(details != nullptr); });
+  return told.get_future().get();
+}
+
+TEST(ContainerLookup, ARuntimeThatHangsIsWaitedForOnce) {
+  const Server server;
+  ContainerLookup lookup({.endpoints = {server.path()}, .environment = {}});
+  EXPECT_FALSE(known(lookup, "a"));
+  const std::uint64_t begin = monotonic_ns();
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(known(lookup, "b"));
+  EXPECT_LT(seconds_since(begin), 0.2) << "told at once while it is left alone";
+  EXPECT_EQ(lookup.counters().failed, 1U);
+}
+
+TEST(ContainerLookup, WhoStillWaitsAtTheEndIsTold) {
+  const Server server;
+  int told = 0;
+  {
+    ContainerLookup lookup({.endpoints = {server.path()}, .environment = {}});
+    for (int i = 0; i < 10; ++i) lookup.find("a", [&told](const auto*) { ++told; });
+  }
+  EXPECT_EQ(told, 10);
+}
+
+}  // namespace
+}  // namespace cryptnono::runtime

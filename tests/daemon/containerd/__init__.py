@@ -1,0 +1,182 @@
+"""A real containerd with runc, of the test's own: root, state, socket and image are below one temporary directory.
+
+Pods and containers are made as the kubelet makes them, by the CRI.
+"""
+import contextlib
+import io
+import json
+import hashlib
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+
+from conftest import die_with_parent
+
+HERE = pathlib.Path(__file__).parent
+IMAGE = "localhost/cryptnono-test:1"
+
+
+def missing():
+    """Why it cannot run here; None if it can."""
+    for tool in ("containerd", "runc", "ctr", "protoc"):
+        if not shutil.which(tool):
+            return f"{tool} is not installed"
+    try:
+        import google.protobuf  # noqa: F401
+        import grpc  # noqa: F401
+    except ImportError as error:
+        return f"python3-grpcio or python3-protobuf is not installed: {error}"
+    return None
+
+
+def image_archive(files):
+    """An OCI image of one layer with these static programs, as a tar file."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as archive:
+        for name, path in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.mode, entry.size = 0o755, os.path.getsize(path)
+            with open(path, "rb") as program:
+                archive.addfile(entry, program)
+    blobs = {}
+
+    def add(data):
+        digest = hashlib.sha256(data).hexdigest()
+        blobs[digest] = data
+        return {"digest": f"sha256:{digest}", "size": len(data)}
+    data = layer.getvalue()
+    layer_blob = add(data)
+    config = add(json.dumps({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/pause"]},
+                             "rootfs": {"type": "layers", "diff_ids": [layer_blob["digest"]]}}).encode())
+    manifest = add(json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                               "config": {"mediaType": "application/vnd.oci.image.config.v1+json", **config},
+                               "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", **layer_blob}]}).encode())
+    index = json.dumps({"schemaVersion": 2, "manifests": [{"mediaType": "application/vnd.oci.image.manifest.v1+json", **manifest,
+                                                           "annotations": {"io.containerd.image.name": IMAGE}}]}).encode()
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, content in [("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'), ("index.json", index),
+                              *[(f"blobs/sha256/{digest}", content) for digest, content in blobs.items()]]:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
+
+
+class Containerd:
+    def __init__(self, root, programs):
+        """`programs`: name in the image -> path of a static program; one is "pause", which waits for ever."""
+        self.root = pathlib.Path(root)
+        self.socket = self.root / "containerd.sock"
+        (self.root / "config.toml").write_text(f"""version = 2
+root = "{self.root}/root"
+state = "{self.root}/state"
+[grpc]
+  address = "{self.socket}"
+[ttrpc]
+  address = "{self.socket}.ttrpc"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{IMAGE}"
+  restrict_oom_score_adj = true
+  disable_apparmor = true
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "native"
+    default_runtime_name = "runc"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{self.root}/none"
+    conf_dir = "{self.root}/none"
+""")
+        self.cgroup = f"cryptnono-test-{os.getpid()}-pods"  # below the root of each hierarchy
+        self.pods = []
+        self.start()
+        archive = self.root / "image.tar"
+        archive.write_bytes(image_archive(programs))
+        self.ctr("images", "import", str(archive))
+        sys.path.insert(0, str(self.root))
+        subprocess.run(["protoc", f"-I{HERE}", f"--python_out={self.root}", "cri.proto"], check=True)
+        import cri_pb2
+        self.pb = cri_pb2
+        sys.path.remove(str(self.root))
+
+    def start(self):
+        import grpc
+        log = open(self.root / "containerd.log", "ab")
+        # In namespaces of its own: when the test dies, so does everything that it started, and its mounts go.
+        self.holder = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "containerd", "-c",
+                                        str(self.root / "config.toml")], stdout=log, stderr=log, preexec_fn=die_with_parent)
+        self.channel = grpc.insecure_channel(f"unix://{self.socket}")
+        grpc.channel_ready_future(self.channel).result(timeout=30)
+        self.pid = int(pathlib.Path(f"/proc/{self.holder.pid}/task/{self.holder.pid}/children").read_text())
+
+    def ctr(self, *arguments):
+        return subprocess.run(["ctr", "-a", str(self.socket), "-n", "k8s.io", *arguments], check=True, capture_output=True, text=True).stdout
+
+    def call(self, method, request, reply="Empty"):
+        stub = self.channel.unary_unary(f"/runtime.v1.RuntimeService/{method}", request_serializer=lambda m: m.SerializeToString(),
+                                        response_deserializer=getattr(self.pb, reply).FromString)
+        return stub(request, timeout=30)
+
+    def pod(self, name, namespace="default", labels=None):
+        """A sandbox in the node's network, and its configuration, which its containers need."""
+        uid = f"{len(self.pods):08x}-0000-4000-8000-{os.getpid():012x}"
+        options = self.pb.NamespaceOption(network=2, pid=1)
+        config = self.pb.PodSandboxConfig(
+            metadata=self.pb.PodSandboxMetadata(name=name, uid=uid, namespace=namespace), log_directory=str(self.root / "logs"),
+            labels={"io.kubernetes.pod.name": name, "io.kubernetes.pod.namespace": namespace, "io.kubernetes.pod.uid": uid, **(labels or {})},
+            linux=self.pb.LinuxPodSandboxConfig(cgroup_parent=f"/{self.cgroup}/kubepods/burstable/pod{uid}", security_context=self.pb.LinuxSandboxSecurityContext(
+                namespace_options=options)))
+        sandbox = self.call("RunPodSandbox", self.pb.RunPodSandboxRequest(config=config), "RunPodSandboxResponse").pod_sandbox_id
+        self.pods.append(sandbox)
+        return sandbox, config
+
+    def container(self, pod, name, command, environment=None, labels=None):
+        """Starts a container; its id."""
+        sandbox, pod_config = pod
+        meta = pod_config.metadata
+        config = self.pb.ContainerConfig(
+            metadata=self.pb.ContainerMetadata(name=name), image=self.pb.ImageSpec(image=IMAGE), command=command,
+            envs=[self.pb.KeyValue(key=k, value=v) for k, v in (environment or {}).items()],
+            labels={"io.kubernetes.container.name": name, "io.kubernetes.pod.name": meta.name, "io.kubernetes.pod.namespace": meta.namespace,
+                    "io.kubernetes.pod.uid": meta.uid, **(labels or {})},
+            linux=self.pb.LinuxContainerConfig(security_context=self.pb.LinuxContainerSecurityContext(
+                namespace_options=self.pb.NamespaceOption(network=2, pid=1))))
+        request = self.pb.CreateContainerRequest(pod_sandbox_id=sandbox, config=config, sandbox_config=pod_config)
+        container = self.call("CreateContainer", request, "CreateContainerResponse").container_id
+        self.call("StartContainer", self.pb.ContainerRequest(container_id=container))
+        return container
+
+    def pid_of(self, container):
+        """Of the first process of a container, as the node sees it."""
+        pids = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/cgroup"):
+            with contextlib.suppress(OSError):
+                if container in path.read_text():
+                    pids.append(int(path.parent.name))
+        return min(pids)
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def close(self):
+        self.signal(signal.SIGCONT)
+        for sandbox in self.pods:
+            for method in ("StopPodSandbox", "RemovePodSandbox"):
+                with contextlib.suppress(Exception):
+                    self.call(method, self.pb.PodSandboxRequest(pod_sandbox_id=sandbox))
+        self.channel.close()
+        self.signal(signal.SIGTERM)
+        self.holder.wait(timeout=20)
+        for path in pathlib.Path("/sys/fs/cgroup").glob(f"*/{self.cgroup}"):
+            for directory, _, _ in os.walk(path, topdown=False):
+                for _ in range(50):
+                    with contextlib.suppress(OSError):
+                        os.rmdir(directory)
+                        break
+                    time.sleep(0.02)

@@ -1,0 +1,97 @@
+"""Log lines that say in which pod and container it happened, with a real containerd and runc."""
+import os
+import signal
+import time
+
+import pytest
+
+import containerd as runtime
+from conftest import B, VICTIMS, cgroup2
+
+BINDER = {"BINDER_REF_URL": "https://example.org/repository", "BINDER_CLIENT_IP": "203.0.113.7", "SECRET": "not to be told"}
+ENVIRONMENT = "[BINDER_REF_URL, BINDER_CLIENT_IP]"
+
+
+@pytest.fixture(scope="module")
+def containerd(tmp_path_factory):
+    reason = runtime.missing()
+    if reason:
+        pytest.skip(reason)
+    one = runtime.Containerd(tmp_path_factory.mktemp("containerd"), {"pause": VICTIMS / "pause_static", "tell": VICTIMS / "tell_argv"})
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def pods_scope(containerd):
+    """The cgroup of all its pods."""
+    path = f"{cgroup2()}/{containerd.cgroup}"
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
+def start(daemon, containerd, scope, more=""):
+    return daemon(f"bannedCommandStrings: [{B}]\nmonero: {{enabled: false}}\ncontainers:\n  endpoints: [{containerd.socket}]\n"
+                  f"  environment: {ENVIRONMENT}\n{more}", scope=scope)
+
+
+def check(line, name, namespace="hub"):
+    assert line["container_type"] == "cri" and line["image"] == runtime.IMAGE
+    assert line["labels"]["io.kubernetes.pod.name"] == name and line["labels"]["io.kubernetes.pod.namespace"] == namespace
+    assert line["labels"]["io.kubernetes.container.name"] == "notebook" and line["labels"]["component"] == "singleuser-server"
+    assert (line["pod_name"], line["pod_namespace"], line["container_name"]) == (name, namespace, "notebook")
+    assert line["env"] == {k: BINDER[k] for k in ("BINDER_REF_URL", "BINDER_CLIENT_IP")}
+
+
+def notebook(containerd, name, command):
+    pod = containerd.pod(name, "hub")
+    return containerd.container(pod, "notebook", command, BINDER, {"component": "singleuser-server"})
+
+
+def test_a_kill_names_its_pod(daemon, containerd, pods_scope):
+    """The container's own command is banned: it dies at once, and its cgroup with it."""
+    watched = start(daemon, containerd, pods_scope)
+    container = notebook(containerd, "jupyter-at-once", ["/pause", B])
+    line = watched.wait_for(action="killed")
+    check(line, "jupyter-at-once")
+    assert line["container_id"] == container
+
+
+def test_what_ran_before_is_named_too(daemon, containerd, pods_scope):
+    notebook(containerd, "jupyter-before", ["/pause", B])
+    watched = start(daemon, containerd, pods_scope)
+    line = watched.wait_for(action="killed", source="psutil.process_iter")
+    check(line, "jupyter-before")
+
+
+def test_a_stopped_runtime_holds_up_no_kill(daemon, containerd, pods_scope):
+    """Not even the log waits for more than its time-out; then lines go without labels at once, and later with them again."""
+    watched = start(daemon, containerd, pods_scope)
+    pod = containerd.pod("jupyter-stopped", "hub")
+    containerd.container(pod, "notebook", ["/pause"], BINDER, {"component": "singleuser-server"})
+    pids = [containerd.pid_of(containerd.container(pod, f"other{i}", ["/pause"])) for i in range(3)]
+    containerd.signal(signal.SIGSTOP)
+    try:
+        begin = time.monotonic()
+        for pid in pids:
+            command = ["nsenter", "-t", str(pid), "-m", "/tell", B]
+            child = os.fork()
+            if child == 0:
+                with open(f"{cgroup2()}{cgroup_of(pid)}/cgroup.procs", "w") as procs:
+                    procs.write("0")
+                os.execvp(command[0], command)
+            assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+        assert time.monotonic() - begin < 1
+        for _ in range(100):
+            if watched.count(action="killed") == 3:
+                break
+        lines = [line for line in watched.lines if line.get("action") == "killed"]
+        assert len(lines) == 3 and time.monotonic() - begin < 5
+        assert all("labels" not in line and "/kubepods/burstable/pod" in line["cgroupline"] for line in lines)
+    finally:
+        containerd.signal(signal.SIGCONT)
+
+
+def cgroup_of(pid):
+    """Its path in cgroup v2."""
+    return next(line.strip()[3:] for line in open(f"/proc/{pid}/cgroup") if line.startswith("0::"))
