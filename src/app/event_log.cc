@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <utility>
 
 #include "container/cgroup_parse.h"
 
@@ -39,9 +40,9 @@ void add_container(JsonLine& line, const runtime::ContainerDetails& details, Eve
 void add_cgroup_only(JsonLine& line, const std::string& cgroup, EventLog::Form form) {
   const std::string proc_line = "0::" + cgroup;  // as in /proc/PID/cgroup
   if (form == EventLog::Form::kNested) {
-    line.add_json("container", cgroup.empty() ? "{}"
-                                              : fmt::format("{{\"cgroupline\": {}}}",
-                                                            json_string(proc_line)));
+    line.add_json("container", cgroup.empty()
+                                   ? "{}"
+                                   : fmt::format("{{\"cgroupline\": {}}}", json_string(proc_line)));
   } else if (!cgroup.empty()) {
     line.add("cgroupline", proc_line);
   }
@@ -50,9 +51,11 @@ void add_cgroup_only(JsonLine& line, const std::string& cgroup, EventLog::Form f
 }  // namespace
 
 void EventLog::use(const runtime::LookupSettings& settings) {
-  auto lookup = std::make_shared<runtime::ContainerLookup>(settings);
+  std::shared_ptr<runtime::ContainerLookup> old;  // ends when the last that uses it has
   const std::lock_guard lock(mutex_);
-  lookup_.swap(lookup);  // the old one ends when the last that uses it has
+  if (lookup_ && settings == settings_) return;
+  old = std::exchange(lookup_, std::make_shared<runtime::ContainerLookup>(settings));
+  settings_ = settings;
 }
 
 void EventLog::stop() {

@@ -24,7 +24,7 @@ class EventLog {
   EventLog(LineWriter& log, std::function<std::string(std::uint64_t)> cgroup_path)
       : log_(log), cgroup_path_(std::move(cgroup_path)) {}
 
-  // From here on asks the runtimes so.
+  // From here on asks the runtimes so. What is remembered is kept if nothing has changed.
   void use(const runtime::LookupSettings& settings);
   // Ends what is asked; further lines go without.
   void stop();
@@ -40,7 +40,9 @@ class EventLog {
   LineWriter& log_;
   std::function<std::string(std::uint64_t)> cgroup_path_;
   mutable std::mutex mutex_;
-  std::shared_ptr<runtime::ContainerLookup> lookup_;  // guarded by mutex_
+  // Both guarded by mutex_.
+  runtime::LookupSettings settings_;
+  std::shared_ptr<runtime::ContainerLookup> lookup_;
 };
 
 }  // namespace cryptnono::app

@@ -82,7 +82,8 @@ void ContainerLookup::run() {
 
 std::vector<std::string> ContainerLookup::endpoints_now() const {
   std::vector<std::string> out;
-  for (const std::string& path : settings_.endpoints.empty() ? kKnownEndpoints : settings_.endpoints)
+  for (const std::string& path :
+       settings_.endpoints.empty() ? kKnownEndpoints : settings_.endpoints)
     if (access(path.c_str(), F_OK) == 0) out.push_back(path);
   return out;
 }

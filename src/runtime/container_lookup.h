@@ -22,6 +22,8 @@ namespace cryptnono::runtime {
 struct LookupSettings {
   std::vector<std::string> endpoints;    // sockets; empty: those of kKnownEndpoints that there are
   std::vector<std::string> environment;  // names of the variables to keep
+
+  bool operator==(const LookupSettings&) const = default;
 };
 
 // Where containerd, k3s, CRI-O, cri-dockerd and Bottlerocket listen.

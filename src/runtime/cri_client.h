@@ -17,8 +17,8 @@ class CriClient {
  public:
   explicit CriClient(std::string socket_path) : channel_(std::move(socket_path)) {}
 
-  // Of the container with this id. Nothing: the runtime does not know it. `environment`: names of the
-  // variables that are wanted; the others are not kept. Never takes longer than `timeout_ms`.
+  // Of the container with this id. Nothing: the runtime does not know it. `environment`: names of
+  // the variables that are wanted; the others are not kept. Never takes longer than `timeout_ms`.
   Result<std::optional<ContainerDetails>> container(std::string_view id,
                                                     const std::vector<std::string>& environment,
                                                     int timeout_ms);

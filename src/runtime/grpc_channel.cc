@@ -83,11 +83,13 @@ class GrpcChannel::Connection {
                         reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())),
                         name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
     };
-    const std::array<nghttp2_nv, 7> headers{
-        header(":method", "POST"),        header(":scheme", "http"),
-        header(":path", method),          header(":authority", "localhost"),
-        header("content-type", "application/grpc"), header("te", "trailers"),
-        header("user-agent", "cryptnono")};
+    const std::array<nghttp2_nv, 7> headers{header(":method", "POST"),
+                                            header(":scheme", "http"),
+                                            header(":path", method),
+                                            header(":authority", "localhost"),
+                                            header("content-type", "application/grpc"),
+                                            header("te", "trailers"),
+                                            header("user-agent", "cryptnono")};
     nghttp2_data_provider provider{};
     provider.source.ptr = this;
     provider.read_callback = read_request;
@@ -134,7 +136,8 @@ class GrpcChannel::Connection {
       if (output_.empty()) {
         const std::uint8_t* data = nullptr;
         const ssize_t size = nghttp2_session_mem_send(session_.get(), &data);
-        if (size < 0) return fail(std::string("HTTP/2: ") + nghttp2_strerror(static_cast<int>(size)));
+        if (size < 0)
+          return fail(std::string("HTTP/2: ") + nghttp2_strerror(static_cast<int>(size)));
         if (size == 0) return {};
         output_.assign(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size));
       }

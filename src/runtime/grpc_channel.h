@@ -1,5 +1,5 @@
-// GrpcChannel: unary gRPC calls over a Unix socket, by libnghttp2. What a client of one method needs
-// of gRPC (ADR 7).
+// GrpcChannel: unary gRPC calls over a Unix socket, by libnghttp2. What a client of one method
+// needs of gRPC (ADR 7).
 #pragma once
 
 #include <memory>
