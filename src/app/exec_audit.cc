@@ -62,7 +62,7 @@ void ExecAudit::add_command_line(JsonLine& line, const Finding& finding, bool lo
   if (cut) line.add("truncated", true).add("cmdline_bytes", finding.argv_bytes);
 }
 
-void ExecAudit::add_process(JsonLine& line, const Finding& finding) const {
+void ExecAudit::add_process(JsonLine& line, const Finding& finding) {
   line.add("detector", "execwhacker");
   if (finding.rules)
     line.add("group", finding.rules->group_name(finding.rules->rule_group(finding.judgement.rule)));

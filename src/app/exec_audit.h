@@ -37,7 +37,7 @@ class ExecAudit {
   void log_line(const detect::Finding& finding, enforce::Outcome outcome, std::uint64_t signal_ns);
   void log_spared(const detect::Finding& finding);
   void add_command_line(JsonLine& line, const detect::Finding& finding, bool lower) const;
-  void add_process(JsonLine& line, const detect::Finding& finding) const;
+  static void add_process(JsonLine& line, const detect::Finding& finding);
 
   enforce::Enforcer& enforcer_;
   EventLog& log_;

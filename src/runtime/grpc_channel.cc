@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -153,7 +154,7 @@ class GrpcChannel::Connection {
                               nghttp2_data_source* source, void* /*user*/) {
     std::string& unsent = static_cast<Connection*>(source->ptr)->unsent_;
     const std::size_t size = std::min(length, unsent.size());
-    std::memcpy(buffer, unsent.data(), size);
+    std::copy_n(unsent.data(), size, buffer);
     unsent.erase(0, size);
     if (unsent.empty()) *flags |= NGHTTP2_DATA_FLAG_EOF;
     return static_cast<ssize_t>(size);
