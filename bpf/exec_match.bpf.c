@@ -20,6 +20,7 @@
 #include "api/exec.h"
 #include "lib/cmdline.bpf.h"
 #include "lib/enforce.bpf.h"
+#include "lib/origin.bpf.h"
 #include "lib/scope.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -80,7 +81,7 @@ static __always_inline __u32 capture(struct exec_context *exec)
 	return used + argv_bytes;
 }
 
-static __always_inline void describe(struct exec_event *event)
+static __always_inline void describe(struct exec_event *event, struct origin_names *names)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
@@ -91,11 +92,13 @@ static __always_inline void describe(struct exec_event *event)
 	event->ppid = BPF_CORE_READ(task, real_parent, tgid);
 	event->uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
+	put_origin(&event->origin, names);
 }
 
-static __always_inline void act(struct exec_event *event, struct exec_stats *stats, bool defer)
+static __always_inline void act(struct exec_event *event, const struct place *place, struct exec_stats *stats,
+				bool defer)
 {
-	enum enforcement done = defer ? ENFORCE_FAILED : enforce(event->groups, event->unit, true);
+	enum enforcement done = defer ? ENFORCE_FAILED : enforce(event->groups, place, true, &event->spared_why);
 
 	switch (done) {
 	case ENFORCE_KILLED:
@@ -111,7 +114,7 @@ static __always_inline void act(struct exec_event *event, struct exec_stats *sta
 		stats->reported++;
 		break;
 	case ENFORCE_REFUSED:
-		event->verdict = 0;
+		event->verdict = event->spared_why == SPARED_PROCESS ? 0 : EXEC_SPARED;
 		stats->refused++;
 		break;
 	default:
@@ -148,6 +151,7 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	struct exec_context exec = {.filename = bprm->filename};
 	struct exec_event *event;
 	struct exec_stats *counters;
+	struct place place = {};
 	__u32 zero = 0, cpu = bpf_get_smp_processor_id();
 	__u32 flags;
 	bool banned, defer;
@@ -175,11 +179,12 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 		return 0;
 
 	event = &exec.scratch->event;
-	__builtin_memset(event, 0, sizeof(*event));
+	__builtin_memset(event, 0, __builtin_offsetof(struct exec_event, origin));
 	event->groups = exec.state->run.groups;
 	event->rule = exec.state->run.rule;
 	event->generation = exec.view.header->generation;
-	event->unit = current_unit();
+	current_place(&place);
+	event->unit = place.unit;
 	if (exec.state->failed) {
 		event->flags |= EXEC_UNREADABLE;
 		counters->unreadable++;
@@ -191,9 +196,9 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	/* What may be allowed is judged in user space, and so is what could not be read. */
 	defer = !banned || flags & (MATCH_OUT_ALLOW_LITERAL | MATCH_OUT_ALLOW_PATH) ||
 		exec.view.header->flags & MATCH_ALWAYS_DEFER;
-	act(event, counters, defer);
+	act(event, &place, counters, defer);
 	if (event->verdict) {
-		describe(event);
+		describe(event, &exec.scratch->names);
 		tell(&exec, counters);
 	}
 	return 0;

@@ -38,7 +38,7 @@ static __always_inline bool punish(const struct flow_act *act, struct flow_repor
 {
 	const bool may_signal = act->hook == FLOW_HOOK_STATE || hooks_may_signal;
 
-	switch (enforce(1ULL << report->group, report->limit_unit, may_signal)) {
+	switch (enforce(1ULL << report->group, &report->place, may_signal, &report->spared_why)) {
 	case ENFORCE_KILLED:
 		report->verdict = FLOW_KILLED;
 		counters->killed++;
@@ -53,13 +53,14 @@ static __always_inline bool punish(const struct flow_act *act, struct flow_repor
 		break;
 	case ENFORCE_REFUSED:
 		counters->refused++;
-		return false;
+		report->verdict = FLOW_SPARED;
+		return report->spared_why != SPARED_PROCESS;
 	default:
 		report->verdict = FLOW_DECIDE;
 		if (may_signal)
 			counters->signal_failed++;
 	}
-	if (report->verdict != FLOW_REPORTED && act->hook != FLOW_HOOK_STATE)
+	if ((report->verdict == FLOW_KILLED || report->verdict == FLOW_DECIDE) && act->hook != FLOW_HOOK_STATE)
 		report->flags |= FLOW_REFUSED;
 	return true;
 }
@@ -95,7 +96,9 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 	} else {
 		if (!scans_counted(act) || what & FLOW_UNCOUNTED)
 			return 0;
-		count_destination(act, &counted);
+		if (counting_needs_place())
+			current_place(&report.place);
+		count_destination(act, report.place.unit, &counted);
 		if (!counted.unit)
 			return 0;
 		if (sk && flow.only_failed)
@@ -106,10 +109,10 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 			return 0;
 	}
 	if (banned || counted.scan) {
-		report.limit_unit = current_unit();
+		current_place(&report.place);
 		if (!punish(act, &report, counters))
 			return 0;
-		if (counted.unit && !(report.flags & FLOW_LIMITED))
+		if (counted.unit && !(report.flags & FLOW_LIMITED)) /* told once */
 			counted.unit->acted_start = start_boottime(bpf_get_current_task_btf());
 	}
 	tell(&report);

@@ -10,6 +10,7 @@
 #define CRYPTNONO_BPF_API_EXEC_H
 
 #include "common.h"
+#include "origin.h"
 
 /* Bounds of what a record holds. Matching has no such bound. */
 #define EXEC_PATH_MAX 4096
@@ -22,6 +23,7 @@
 enum exec_verdict {
 	EXEC_KILLED = 1,   /* SIGKILL is pending; the process does not return to user mode */
 	EXEC_REPORTED = 2, /* would have been killed: mode or limit */
+	EXEC_SPARED = 4,   /* protected: `spared_why` */
 	EXEC_DECIDE = 3,   /* user space decides: an allowed pattern may spare it, or the signal was refused */
 };
 
@@ -49,8 +51,10 @@ struct exec_event {
 	__u16 path_bytes;
 	__u8 verdict; /* enum exec_verdict */
 	__u8 flags;
-	__u8 pad[6];
+	__u8 spared_why; /* enum spared_why */
+	__u8 pad[5];
 	char comm[16];
+	struct origin origin;
 };
 
 /* Per CPU, monotonic. */
@@ -67,7 +71,7 @@ struct exec_stats {
 	__u64 lost_decisions; /* records that found `decisions` full: user space must scan */
 };
 
-MATCH_ASSERT(sizeof(struct exec_event) == 96);
+MATCH_ASSERT(sizeof(struct exec_event) == 96 + sizeof(struct origin));
 MATCH_ASSERT(__builtin_offsetof(struct exec_event, rule) == 40);
 MATCH_ASSERT(__builtin_offsetof(struct exec_event, verdict) == 72);
 MATCH_ASSERT(__builtin_offsetof(struct exec_event, comm) == 80);

@@ -10,6 +10,7 @@
 #define CRYPTNONO_BPF_API_FLOW_H
 
 #include "common.h"
+#include "origin.h"
 
 /* ---- The tables: sorted, disjoint segments of the address space, in the pages of one array map ----
  *
@@ -138,6 +139,7 @@ enum flow_verdict {
 	FLOW_REPORTED = 2,
 	FLOW_DECIDE = 3, /* user space kills: the kernel could not */
 	FLOW_SEEN = 4,	 /* logConnects */
+	FLOW_SPARED = 5, /* protected: `spared_why` */
 };
 
 enum flow_hook {
@@ -174,8 +176,10 @@ struct flow_event {
 	__u8 verdict;
 	__u8 hook;
 	__u8 flags;
-	__u8 pad[5];
+	__u8 spared_why; /* enum spared_why */
+	__u8 pad[4];
 	char comm[16];
+	struct origin origin;
 };
 
 /* Per CPU, monotonic. */
@@ -198,7 +202,7 @@ MATCH_ASSERT(sizeof(struct flow_settings) == 40);
 MATCH_ASSERT(sizeof(struct flow_pair) == 32);
 MATCH_ASSERT(sizeof(struct flow_unit) == 56 + FLOW_PAIRS * 32);
 MATCH_ASSERT(sizeof(struct flow_pending) == 40);
-MATCH_ASSERT(sizeof(struct flow_event) == 104);
+MATCH_ASSERT(sizeof(struct flow_event) == 104 + sizeof(struct origin));
 MATCH_ASSERT(__builtin_offsetof(struct flow_event, verdict) == 80);
 
 #endif

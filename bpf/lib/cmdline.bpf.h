@@ -9,6 +9,7 @@
 #define CRYPTNONO_BPF_LIB_CMDLINE_H
 
 #include "../api/exec.h"
+#include "origin.bpf.h"
 #include "path.bpf.h"
 
 /* One generation of the rules; the inner map's size is its own. */
@@ -62,6 +63,7 @@ struct exec_scratch {
 	/* The text being matched; afterwards the payload of the event, which is why it is larger than a chunk. */
 	__u8 text[MATCH_CHUNK + 2 * EXEC_PATH_MAX];
 	struct path_buffer path;
+	struct origin_names names;
 };
 
 struct {

@@ -19,15 +19,31 @@ struct {
 	__type(value, __u64);
 } protected_pids SEC(".maps");
 
-/* Cgroups that are a container (or a user's session) -> the unit that they count as. Kept by user space; what is not in
- * it counts by user id, so a container that is too new to be known shares a unit with its user's other processes. */
+/* Cgroups that are a pod, a container or a user's session -> what they are. Kept by user space; a cgroup that is not in
+ * it is what the nearest one above is, so a container that is too new to be known is its pod's. What has none above
+ * is the node's and counts by user id. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 32768);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u64);
-	__type(value, __u64);
+	__type(value, struct cgroup_unit);
 } units SEC(".maps");
+
+/* Users and executables that are never touched. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u8);
+} protected_users SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct file_key);
+	__type(value, __u8);
+} protected_files SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -47,7 +63,7 @@ enum enforcement {
 	ENFORCE_KILLED,
 	ENFORCE_REPORT,	 /* no group that was hit kills */
 	ENFORCE_LIMITED, /* the limit of every group that kills is used up by others */
-	ENFORCE_REFUSED, /* protected */
+	ENFORCE_REFUSED, /* protected: spared_why() says why */
 	ENFORCE_FAILED,	 /* the kernel would not take the signal */
 };
 
@@ -69,20 +85,110 @@ static __always_inline bool current_protected(void)
 	return start && *start == start_boottime(task);
 }
 
-static __noinline __u64 current_unit(void)
+/* Where a process is. */
+struct place {
+	__u64 unit;
+	__u16 is;
+	__u16 why;
+	__u32 pad;
+};
+
+struct place_walk {
+	struct cgroup *cgroup;
+	__u64 mark;
+	struct cgroup_unit found;
+	bool known;
+};
+
+/* Who may make cgroups in a container must not get out of it by making many, one in the other. */
+#define PLACE_DEPTH 128
+
+static int place_step(__u32 depth, struct place_walk *walk)
 {
-	struct cgroup *cgroup = current_cgroup(settings.unit_hierarchy);
-	int depth;
+	struct cgroup *cgroup = walk->cgroup;
+	struct cgroup_unit *unit;
+	__u64 id;
 
-	for (depth = 0; depth < CGROUP_MAX_DEPTH && cgroup; depth++) {
-		__u64 id = BPF_CORE_READ(cgroup, kn, id);
-		__u64 *unit = bpf_map_lookup_elem(&units, &id);
-
-		if (unit)
-			return *unit;
-		cgroup = parent_cgroup(cgroup);
+	if (!cgroup)
+		return 1;
+	id = BPF_CORE_READ(cgroup, kn, id) | walk->mark;
+	unit = bpf_map_lookup_elem(&units, &id);
+	if (unit) {
+		walk->found = *unit;
+		walk->known = true;
+		return 1;
 	}
-	return LIMIT_UNIT_USER | (__u32)bpf_get_current_uid_gid();
+	walk->cgroup = parent_cgroup(cgroup);
+	return 0;
+}
+
+static __always_inline bool walk_place(struct place_walk *walk, __u32 hierarchy)
+{
+	walk->cgroup = current_cgroup(hierarchy);
+	bpf_loop(PLACE_DEPTH, place_step, walk, 0);
+	if (!walk->known && walk->cgroup) { /* deeper than any honest one */
+		walk->found.is = UNIT_CONTAINER;
+		walk->known = true;
+	}
+	return walk->known;
+}
+
+static __noinline int current_place(struct place *place)
+{
+	struct place_walk walk = {};
+
+	if (!place)
+		return 0;
+	if (!walk_place(&walk, HIERARCHY_V2) && settings.v1_hierarchy) {
+		walk.mark = CGROUP_ID_V1;
+		walk_place(&walk, settings.v1_hierarchy);
+	}
+	place->is = walk.found.is;
+	place->why = walk.found.why;
+	place->unit = walk.found.unit ?: LIMIT_UNIT_USER | (__u32)bpf_get_current_uid_gid();
+	return 0;
+}
+
+static __always_inline bool in_node_mounts(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 own = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+	int i;
+
+	for (i = 0; i < NODE_NAMESPACES; i++) {
+		if (own == settings.node_mounts[i])
+			return true;
+	}
+	return false;
+}
+
+static __always_inline bool executable_protected(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct inode *inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
+	struct file_key key = {.inode = BPF_CORE_READ(inode, i_ino), .device = BPF_CORE_READ(inode, i_sb, s_dev)};
+
+	return bpf_map_lookup_elem(&protected_files, &key);
+}
+
+/* Why the current process is not to be touched, if so. */
+static __noinline __u32 spared_why(const struct place *place)
+{
+	__u32 uid = (__u32)bpf_get_current_uid_gid();
+
+	if (!place)
+		return SPARED_PROCESS;
+	if (current_protected())
+		return SPARED_PROCESS;
+	if (place->is & UNIT_PROTECTED)
+		return place->why;
+	if (settings.containers_only && (!(place->is & UNIT_CONTAINER) || in_node_mounts()))
+		return SPARED_NODE;
+	if (settings.protects & PROTECTS_USERS && bpf_map_lookup_elem(&protected_users, &uid))
+		return SPARED_USER;
+	if (settings.protects & PROTECTS_FILES && executable_protected())
+		return SPARED_EXECUTABLE;
+	return SPARED_NOT;
 }
 
 struct slot_search {
@@ -145,23 +251,28 @@ static int admit_group(__u32 group, struct admit_context *context)
 }
 
 /* What may be done to the current process for these rule groups; does not do it. */
-static __always_inline enum enforcement enforcement_for(__u64 groups, __u64 unit)
+static __always_inline enum enforcement enforcement_for(__u64 groups, const struct place *place)
 {
-	struct admit_context context = {.groups = groups & settings.kill_groups, .unit = unit};
+	struct admit_context context = {.groups = groups & settings.kill_groups, .unit = place->unit};
 
-	if (current_protected())
-		return ENFORCE_REFUSED;
-	if (!context.groups)
+	if (!context.groups || place->is & UNIT_REPORT || (place->is & UNIT_UNKNOWN && settings.unknown_reports))
 		return ENFORCE_REPORT;
 	bpf_loop(MATCH_MAX_GROUPS, admit_group, &context, 0);
 	return context.admitted ? ENFORCE_KILLED : ENFORCE_LIMITED;
 }
 
-/* Kills the current process, or says why not. `may_signal` is a constant that is false for programs that may not. */
-static __always_inline enum enforcement enforce(__u64 groups, __u64 unit, bool may_signal)
+/*
+ * Kills the current process, or says why not; *why is spared_why() then. `may_signal` is a constant that is false for
+ * programs that may not.
+ */
+static __always_inline enum enforcement enforce(__u64 groups, const struct place *place, bool may_signal, __u8 *why)
 {
-	enum enforcement verdict = enforcement_for(groups, unit);
+	enum enforcement verdict;
 
+	*why = spared_why(place);
+	if (*why)
+		return ENFORCE_REFUSED;
+	verdict = enforcement_for(groups, place);
 	if (verdict == ENFORCE_KILLED && (!may_signal || bpf_send_signal(SIGKILL)))
 		return ENFORCE_FAILED;
 	return verdict;

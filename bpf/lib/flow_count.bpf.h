@@ -98,7 +98,7 @@ static __noinline __u64 tree_of_current(__u64 *start)
 	return BPF_CORE_READ(top, tgid);
 }
 
-static __always_inline void unit_key_of_current(struct flow_unit_key *key)
+static __always_inline void unit_key_of_current(struct flow_unit_key *key, __u64 limit_unit)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pid *session;
@@ -114,7 +114,7 @@ static __always_inline void unit_key_of_current(struct flow_unit_key *key)
 		key->start = (__u64)session;
 		break;
 	case FLOW_PER_CONTAINER:
-		key->id = current_unit();
+		key->id = limit_unit;
 		key->start = 0;
 		break;
 	default:
@@ -211,7 +211,7 @@ static __always_inline struct flow_unit *find_unit(struct flow_unit_key *key)
 	return bpf_map_lookup_elem(&units_counted, key);
 }
 
-static __always_inline void remember_process(struct flow_unit *unit, __u64 now)
+static __always_inline void remember_process(struct flow_unit *unit, __u64 limit_unit, __u64 now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
@@ -220,10 +220,17 @@ static __always_inline void remember_process(struct flow_unit *unit, __u64 now)
 	unit->last_start = start_boottime(task);
 	unit->last_uid = (__u32)bpf_get_current_uid_gid();
 	unit->last_cgroup = bpf_get_current_cgroup_id();
-	unit->last_unit = flow.only_failed ? current_unit() : 0;
+	unit->last_unit = limit_unit;
 }
 
-static __noinline int count_destination(const struct flow_act *act, struct count_result *result)
+/* Is current_place() needed to count? */
+static __always_inline bool counting_needs_place(void)
+{
+	return flow.per == FLOW_PER_CONTAINER || flow.only_failed;
+}
+
+/* `limit_unit` is that of current_place(), where it is needed. */
+static __noinline int count_destination(const struct flow_act *act, __u64 limit_unit, struct count_result *result)
 {
 	struct pair_search search = {.now = bpf_ktime_get_ns(), .window = flow.window_ns, .found = FLOW_PAIRS};
 	struct flow_counters *counters;
@@ -235,7 +242,7 @@ static __noinline int count_destination(const struct flow_act *act, struct count
 	counters = bpf_map_lookup_elem(&stats, &zero);
 	if (!counters)
 		return 0;
-	unit_key_of_current(&result->key);
+	unit_key_of_current(&result->key, limit_unit);
 	search.unit = find_unit(&result->key);
 	if (!search.unit) {
 		counters->lost_units++;
@@ -268,7 +275,7 @@ static __noinline int count_destination(const struct flow_act *act, struct count
 	pair->last_ns = search.now;
 	if (!flow.only_failed || pair->flags & FLOW_PAIR_FAILED)
 		search.count++;
-	remember_process(search.unit, search.now);
+	remember_process(search.unit, limit_unit, search.now);
 	unlock_unit(search.unit);
 	result->unit = search.unit;
 	result->slot = slot;

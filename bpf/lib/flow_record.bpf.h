@@ -4,6 +4,7 @@
 #define CRYPTNONO_BPF_LIB_FLOW_RECORD_H
 
 #include "flow_count.bpf.h"
+#include "origin.bpf.h"
 #include "path.bpf.h"
 
 /* What was done, for the log. */
@@ -25,6 +26,7 @@ struct flow_scratch {
 	/* The parts are put one behind the other; the verifier knows of each only its own bound. */
 	__u8 payload[FLOW_PAYLOAD_MAX + FLOW_ARGV_MAX];
 	struct path_buffer path;
+	struct origin_names names;
 	__u32 busy;
 	__u32 pad;
 };
@@ -64,7 +66,8 @@ static __always_inline __u32 put_pairs(struct flow_scratch *scratch, const struc
 	return bytes;
 }
 
-static __always_inline __u32 put_path(struct flow_scratch *scratch, __u32 used)
+/* Not inlined, for the stack: what it needs there is not needed together with what others do. */
+static __noinline __u32 put_path(struct flow_scratch *scratch, __u32 used)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct file *file = task->mm->exe_file;
@@ -105,7 +108,7 @@ static __always_inline __u32 put_argv(struct flow_scratch *scratch, __u32 used)
 	return used + bytes;
 }
 
-static __always_inline void put_process(struct flow_event *event)
+static __always_inline void put_process(struct flow_event *event, struct origin_names *names)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
@@ -116,17 +119,19 @@ static __always_inline void put_process(struct flow_event *event)
 	event->ppid = BPF_CORE_READ(task, real_parent, tgid);
 	event->uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
+	put_origin(&event->origin, names);
 }
 
 /* What is said about a connect. */
 struct flow_report {
 	const struct flow_act *act;
 	const struct flow_unit *unit; /* whose destinations are told, or NULL */
-	__u64 limit_unit;
+	struct place place;
 	__u32 generation;
 	__u8 group;
 	__u8 verdict;
 	__u8 flags;
+	__u8 spared_why;
 };
 
 static __noinline int tell(const struct flow_report *report)
@@ -146,17 +151,18 @@ static __noinline int tell(const struct flow_report *report)
 	}
 	act = report->act;
 	event = &scratch->event;
-	__builtin_memset(event, 0, sizeof(*event));
-	put_process(event);
+	__builtin_memset(event, 0, __builtin_offsetof(struct flow_event, origin));
+	put_process(event, &scratch->names);
 	__builtin_memcpy(event->addr, act->addr, 16);
 	event->port = act->port;
 	event->protocol = act->protocol;
 	event->hook = act->hook;
 	event->generation = report->generation;
-	event->unit = report->limit_unit;
+	event->unit = report->place.unit;
 	event->group = report->group;
 	event->verdict = report->verdict;
 	event->flags = report->flags;
+	event->spared_why = report->spared_why;
 	if (report->unit)
 		used = put_pairs(scratch, report->unit);
 	used = put_path(scratch, used);

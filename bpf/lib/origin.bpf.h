@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
+/* Fills api/origin.h for the current process. Only where something is told, so its cost does not matter. */
+#ifndef CRYPTNONO_BPF_LIB_ORIGIN_H
+#define CRYPTNONO_BPF_LIB_ORIGIN_H
+
+#include "../api/origin.h"
+#include "scope.bpf.h"
+
+/* Names of the cgroups of a path, the deepest first; too large for the stack. */
+struct origin_names {
+	const char *name[ORIGIN_DEPTH];
+};
+
+struct cgroup_path_walk {
+	struct cgroup *next;
+	struct origin_names *names;
+	__u32 count;
+	char *text;
+	__u32 used;
+	bool cut;
+};
+
+static int collect_name(__u32 depth, struct cgroup_path_walk *walk)
+{
+	struct cgroup *cgroup = walk->next;
+	struct cgroup *parent = parent_cgroup(cgroup);
+
+	if (!parent)
+		return 1;
+	walk->names->name[depth & (ORIGIN_DEPTH - 1)] = BPF_CORE_READ(cgroup, kn, name);
+	walk->count = depth + 1;
+	walk->next = parent;
+	return 0;
+}
+
+static int append_name(__u32 index, struct cgroup_path_walk *walk)
+{
+	__u32 used = walk->used & (ORIGIN_PATH - 1);
+	__u32 room;
+	long got;
+
+	if (index >= walk->count)
+		return 1;
+	walk->text[used] = '/';
+	used = (used + 1) & (ORIGIN_PATH - 1);
+	room = ORIGIN_PATH - used;
+	got = bpf_probe_read_kernel_str(&walk->text[used], room,
+					walk->names->name[(walk->count - 1 - index) & (ORIGIN_DEPTH - 1)]);
+	/* Full means that a name, or what comes next, found no room. */
+	walk->cut = got <= 1 || used + got >= ORIGIN_PATH - 1;
+	if (walk->cut)
+		return 1;
+	walk->used = used + got - 1;
+	return 0;
+}
+
+/* Returns the length; 0 if there is no such hierarchy or it does not fit. */
+static __always_inline __u16 put_cgroup_path(char *text, struct origin_names *names, __u32 hierarchy)
+{
+	struct cgroup_path_walk walk = {.text = text, .names = names, .next = current_cgroup(hierarchy)};
+
+	if (!walk.next)
+		return 0;
+	bpf_loop(ORIGIN_DEPTH, collect_name, &walk, 0);
+	if (parent_cgroup(walk.next))
+		return 0;
+	if (!walk.count) {
+		text[0] = '/';
+		return 1;
+	}
+	bpf_loop(ORIGIN_DEPTH, append_name, &walk, 0);
+	return walk.cut ? 0 : walk.used;
+}
+
+struct ancestor_walk {
+	struct task_struct *task;
+	struct origin *origin;
+};
+
+static int put_ancestor(__u32 index, struct ancestor_walk *walk)
+{
+	struct task_struct *task = walk->task;
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent, group_leader);
+	struct origin_ancestor *out;
+
+	if (!parent || parent == task || index >= ORIGIN_ANCESTORS || !BPF_CORE_READ(parent, tgid))
+		return 1;
+	out = &walk->origin->ancestors[index & (ORIGIN_ANCESTORS - 1)];
+	out->pid = BPF_CORE_READ(parent, tgid);
+	out->start_boottime_ns = BPF_CORE_READ(parent, start_boottime);
+	out->cgroup_id = BPF_CORE_READ(parent, cgroups, dfl_cgrp, kn, id);
+	out->uid = BPF_CORE_READ(parent, cred, uid.val);
+	BPF_CORE_READ_STR_INTO(&out->comm, parent, comm);
+	walk->origin->ancestor_count = index + 1;
+	walk->task = parent;
+	return 0;
+}
+
+/* Functions of their own, so that what one has on the stack is not there in the other. */
+static __noinline int put_ancestors(struct origin *origin)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct ancestor_walk walk = {.origin = origin};
+
+	if (!origin)
+		return 0;
+	walk.task = BPF_CORE_READ(task, group_leader);
+	origin->ancestor_count = 0;
+	bpf_loop(ORIGIN_ANCESTORS, put_ancestor, &walk, 0);
+	return 0;
+}
+
+static __noinline int put_cgroup_paths(struct origin *origin, struct origin_names *names)
+{
+	if (!origin || !names)
+		return 0;
+	origin->v2_bytes = put_cgroup_path(origin->v2, names, HIERARCHY_V2);
+	origin->v1_bytes = settings.v1_hierarchy ? put_cgroup_path(origin->v1, names, settings.v1_hierarchy) : 0;
+	return 0;
+}
+
+static __always_inline void put_origin(struct origin *origin, struct origin_names *names)
+{
+	put_ancestors(origin);
+	put_cgroup_paths(origin, names);
+}
+
+#endif
