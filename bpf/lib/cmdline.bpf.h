@@ -156,6 +156,38 @@ static __always_inline long load_filename(struct exec_context *exec)
 	return length;
 }
 
+struct user_read {
+	__u8 *to;
+	__u64 from;
+	__u32 size;
+	bool failed;
+};
+
+static int read_attempt(__u32 attempt, struct user_read *read)
+{
+	__u32 size = read->size;
+
+	if (size > MATCH_CHUNK)
+		return 1;
+	read->failed = bpf_probe_read_user(read->to, size, (void *)read->from);
+	return !read->failed;
+}
+
+/* A page that the kernel is moving elsewhere (compaction, NUMA balancing) cannot be read for some microseconds. Who
+ * waits for that needs nobody to decide later, while the process runs. At most about a millisecond. */
+#define READ_ATTEMPTS 256
+
+/* Reads at most MATCH_CHUNK bytes of the new image's memory; false if they cannot be read. */
+static __always_inline bool read_user(__u8 *to, __u32 size, __u64 from)
+{
+	struct user_read read = {.to = to, .from = from, .size = size};
+
+	if (!bpf_probe_read_user(to, size, (void *)from))
+		return true;
+	bpf_loop(READ_ATTEMPTS, read_attempt, &read, 0);
+	return !read.failed;
+}
+
 static __always_inline long load_rest(struct exec_context *exec)
 {
 	const struct match_run *run = &exec->state->run;
@@ -181,7 +213,7 @@ static __always_inline long load_rest(struct exec_context *exec)
 	barrier_var(left);
 	if (left > EXEC_PATH_MAX)
 		left = EXEC_PATH_MAX;
-	if (bpf_probe_read_user(exec->scratch->text, left, (void *)exec->state->rest)) {
+	if (!read_user(exec->scratch->text, left, exec->state->rest)) {
 		exec->state->failed = 1;
 		return 0;
 	}
@@ -198,7 +230,7 @@ static __always_inline long load_argv(struct exec_context *exec)
 	barrier_var(size);
 	if (size > MATCH_CHUNK)
 		size = MATCH_CHUNK;
-	if (size && bpf_probe_read_user(exec->scratch->text, size, (void *)exec->state->address)) {
+	if (size && !read_user(exec->scratch->text, size, exec->state->address)) {
 		exec->state->failed = 1;
 		size = 0;
 		exec->state->left = 0;

@@ -9,6 +9,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <thread>
 
 #include "app/kernel_scope.h"
@@ -51,9 +52,8 @@ Daemon::Daemon(RunOptions options)
     : options_(std::move(options)),
       signals_(block_and_open_signals()),
       log_(STDOUT_FILENO),
-      events_(log_,
-              [this](std::uint64_t id) { return exec_ ? exec_->cgroup_path(id) : std::string(); }) {
-}
+      pods_([this](const std::string& path) { events_.prefetch(path); }),
+      events_(log_, pods_) {}
 Daemon::~Daemon() = default;
 
 void Daemon::log(config::LogLevel level, std::string_view event, JsonLine line) {
@@ -119,6 +119,26 @@ Result<Daemon::Prepared> Daemon::prepare(const config::Config& config, std::uint
                   .flow = TRY(Flow::prepare(config.tcpflowkiller, generation))};
 }
 
+namespace {
+
+// A daemon that runs in a pod keeps to containers, unless it is told otherwise: the kubelet sets
+// this variable in each.
+bool containers_only(config::Processes processes) {
+  if (processes != config::Processes::kAuto) return processes == config::Processes::kContainers;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets it
+  return std::getenv("KUBERNETES_SERVICE_HOST") != nullptr;
+}
+
+PodWatchSettings pod_settings(const config::Config& config) {
+  return {.protect = config.protect,
+          .namespace_actions = {},
+          .containers_only = containers_only(config.scope.processes),
+          .pod_logs = config.containers.pod_logs,
+          .endpoints = config.containers.endpoints};
+}
+
+}  // namespace
+
 Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
   const std::shared_ptr<detect::ExecRules>& rules = prepared.rules;
   const container::Scope scope = TRY(container::Scope::resolve(config.scope));
@@ -132,7 +152,12 @@ Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
       .scan_interval_s = config.execwhacker.scan_interval_s,
   };
   enforcer_->set_policy(std::make_shared<enforce::Policy>(
-      enforce::Policy{.kill_groups = settings.kill_groups, .scope = scope}));
+      enforce::Policy{.kill_groups = settings.kill_groups,
+                      .scope = scope,
+                      .may_touch = [this](pid_t pid, const std::string& cgroup) {
+                        return pods_.may_touch(pid, cgroup);
+                      }}));
+  TRY(pods_.use(pod_settings(config)));
   audit_->set_max_command_line_bytes(config.log.max_command_line_bytes);
   audit_->set_dry_run(config.dry_run);
   audit_->set_log_level(config.log.level);
@@ -199,16 +224,15 @@ Result<void> Daemon::start() {
   }
   audit_ = std::make_unique<ExecAudit>(*enforcer_, events_);
   exec_ = std::make_unique<detect::ExecDetector>(
-      std::move(loaded),
-      [this](const detect::Finding& finding) { return audit_->handle(finding); });
-  exec_->watch_cgroups([this](const container::CgroupTree& tree) {
-    for (const container::CgroupUnit& unit : tree.units) {
-      const auto path = tree.paths.find(unit.cgroup_id);
-      if (path != tree.paths.end()) events_.prefetch(path->second);
-    }
-  });
+      std::move(loaded), [this](const detect::Finding& finding) { return audit_->handle(finding); },
+      [this](const std::string& cgroup, detect::Subject& out) { pods_.locate(cgroup, out); });
+  exec_->before_scans([this] { pods_.refresh(); });
   load_monero();
-  flow_ = std::make_unique<Flow>(events_);
+  flow_ = std::make_unique<Flow>(events_, pods_);
+  events_.use(
+      {.endpoints = config->containers.endpoints, .environment = config->containers.environment});
+  TRY(pods_.use(pod_settings(*config)));
+  pods_.start(exec_->program().enforcement());
   TRY(apply(*config, std::move(prepared)));
   if (!config->metrics.listen.empty()) {
     server_ = TRY(metrics::Server::start(config->metrics.listen,
@@ -232,9 +256,7 @@ Result<void> Daemon::start() {
 }
 
 void Daemon::load_monero() {
-  const Result<void> loaded = monero_.load(events_, [this](const std::string& cgroup, uid_t uid) {
-    return exec_->unit_of(cgroup, uid);
-  });
+  const Result<void> loaded = monero_.load(events_, pods_);
   if (!loaded) log_unavailable("monero", loaded.error());
 }
 
@@ -334,6 +356,7 @@ Result<void> Daemon::run() {
   monero_.stop();
   flow_->stop();
   exec_->stop();
+  pods_.stop();
   events_.stop();
   JsonLine stopped;
   stopped.add("action", "stopped");
@@ -370,6 +393,11 @@ void Daemon::collect(metrics::Exposition& out) const {
   out.add(Metric::kGeneration, {}, static_cast<double>(generation_));
   out.add(Metric::kScanSeconds, {"execwhacker"}, counters.last_scan_s);
   out.add(Metric::kLogLinesDropped, {}, log_.dropped());
+  const PodWatch::Counters cgroups = pods_.counters();
+  out.add(Metric::kCgroups, {"container"}, static_cast<double>(cgroups.containers));
+  out.add(Metric::kCgroups, {"pod"}, static_cast<double>(cgroups.pods));
+  out.add(Metric::kCgroups, {"protected"}, static_cast<double>(cgroups.protected_cgroups));
+  out.add(Metric::kCgroups, {"unclassified"}, static_cast<double>(cgroups.unclassified));
   out.add(Metric::kBuildInfo, {CRYPTNONO_VERSION}, 1.0);
 }
 

@@ -11,6 +11,7 @@
 #include "app/exec_audit.h"
 #include "app/flow.h"
 #include "app/monero.h"
+#include "app/pod_watch.h"
 #include "base/fd.h"
 #include "base/line_writer.h"
 #include "base/result.h"
@@ -71,6 +72,7 @@ class Daemon {
   RunOptions options_;
   Fd signals_;  // first: blocks the signals before any thread starts
   LineWriter log_;
+  PodWatch pods_;
   EventLog events_;
   std::optional<config::FileWatcher> watcher_;
   config::Config config_;  // in force

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "container/cgroup_parse.h"
@@ -32,9 +33,7 @@ void add_container(JsonLine& line, const runtime::ContainerDetails& details, Eve
       .add_json("labels", json_map(details.labels))
       .add("image", details.image);
   if (!details.environment.empty()) line.add_json("env", json_map(details.environment));
-  line.add("pod_namespace", details.pod_namespace())
-      .add("pod_name", details.pod())
-      .add("container_name", details.name);
+  line.add("container_name", details.name);
 }
 
 void add_cgroup_only(JsonLine& line, const std::string& cgroup, EventLog::Form form) {
@@ -48,7 +47,44 @@ void add_cgroup_only(JsonLine& line, const std::string& cgroup, EventLog::Form f
   }
 }
 
+// A container, not a service of the host or a user's session.
+bool is_container(const container::CgroupIdentity& identity) {
+  return identity.runtime != container::Runtime::kNone &&
+         identity.runtime != container::Runtime::kUser;
+}
+
+void add_pod(JsonLine& line, const std::string& pod_namespace, const std::string& name) {
+  line.add("pod_namespace", pod_namespace).add("pod_name", name);
+}
+
 }  // namespace
+
+// Where a process was: by what the kernel side wrote down, else by what is known of its cgroup now.
+EventLog::Where EventLog::where(const detect::Subject& who) const {
+  Where out;
+  for (const std::string& path :
+       {who.origin.cgroup, who.origin.cgroup_v1, pods_.path_of(who.cgroup_id)}) {
+    if (path.empty()) continue;
+    container::CgroupIdentity identity = container::identify_cgroup(path);
+    const bool better = is_container(identity) && !is_container(out.identity);
+    if (!out.cgroup.empty() && out.cgroup != "/" && !better) continue;
+    out.cgroup = path;
+    out.identity = std::move(identity);
+    out.identity.through = {};
+  }
+  out.pod_uid = container::pod_uid_of(out.cgroup);
+  if (!out.pod_uid.empty() || !is_container(out.identity)) return out;
+  // Docker in a pod makes its containers in the root of cgroup v2: the pod is that of its daemon,
+  // which is among the ancestors.
+  for (const detect::Ancestor& each : who.origin.ancestors) {
+    const std::string path = pods_.path_of(each.cgroup_id);
+    out.pod_uid = container::pod_uid_of(path);
+    if (out.pod_uid.empty()) continue;
+    out.outer_container = container::identify_cgroup(path).id;
+    return out;
+  }
+  return out;
+}
 
 void EventLog::use(const runtime::LookupSettings& settings) {
   std::shared_ptr<runtime::ContainerLookup> old;  // ends when the last that uses it has
@@ -72,20 +108,26 @@ void EventLog::prefetch(std::string_view cgroup_path) {
 }
 
 void EventLog::write(JsonLine line, std::string_view event, std::string_view level,
-                     std::uint64_t cgroup_id, Form form) {
-  const std::string cgroup = cgroup_path_(cgroup_id);
-  if (!cgroup.empty()) line.add("cgroup", cgroup);
-  const container::CgroupIdentity identity = container::identify_cgroup(cgroup);
+                     const detect::Subject& who, Form form) {
+  const Where place = where(who);
+  if (!place.cgroup.empty()) line.add("cgroup", place.cgroup);
+  if (is_container(place.identity)) line.add("container_id", place.identity.id);
+  if (!place.outer_container.empty()) line.add("outer_container_id", place.outer_container);
+  if (!place.pod_uid.empty()) line.add("pod_uid", place.pod_uid);
+  const std::optional<container::Pod> pod = pods_.pod(place.pod_uid);
   std::shared_ptr<runtime::ContainerLookup> lookup;
-  if (identity.runtime == container::Runtime::kCri) {
+  if (place.identity.runtime == container::Runtime::kCri) {
     const std::lock_guard lock(mutex_);
     lookup = lookup_;
   }
-  if (!identity.id.empty() && identity.runtime != container::Runtime::kUser)
-    line.add("container_id", identity.id);
   const auto finish = [this, line = std::make_shared<JsonLine>(std::move(line)),
-                       event = std::string(event), level = std::string(level), cgroup,
-                       form](const runtime::ContainerDetails* details) {
+                       event = std::string(event), level = std::string(level),
+                       cgroup = place.cgroup, pod, form](const runtime::ContainerDetails* details) {
+    // The kubelet's directories know the pod, whatever the runtime does.
+    const bool told = details != nullptr && !details->pod().empty();
+    if (told || pod)
+      add_pod(*line, told ? details->pod_namespace() : pod->pod_namespace,
+              told ? details->pod() : pod->name);
     if (details != nullptr) {
       add_container(*line, *details, form);
     } else {
@@ -94,7 +136,7 @@ void EventLog::write(JsonLine line, std::string_view event, std::string_view lev
     log_.write(line->finish(event, level));
   };
   if (lookup) {
-    lookup->find(identity.id, finish);
+    lookup->find(place.identity.id, finish);
   } else {
     finish(nullptr);
   }

@@ -1,14 +1,16 @@
 // EventLog: the lines about processes, each with the container that the process was in.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 
+#include "app/pod_watch.h"
 #include "base/json_line.h"
 #include "base/line_writer.h"
+#include "container/cgroup_parse.h"
+#include "detect/subject.h"
 #include "runtime/container_lookup.h"
 
 namespace cryptnono::app {
@@ -20,9 +22,8 @@ class EventLog {
   // How a line tells of the container. kNested is the predecessor's form for connects.
   enum class Form : std::uint8_t { kFlat, kNested };
 
-  // `cgroup_path` names a cgroup by its id. `log` must outlive the object.
-  EventLog(LineWriter& log, std::function<std::string(std::uint64_t)> cgroup_path)
-      : log_(log), cgroup_path_(std::move(cgroup_path)) {}
+  // Both must outlive the object.
+  EventLog(LineWriter& log, const PodWatch& pods) : log_(log), pods_(pods) {}
 
   // From here on asks the runtimes so. What is remembered is kept if nothing has changed.
   void use(const runtime::LookupSettings& settings);
@@ -31,14 +32,22 @@ class EventLog {
   // Asks ahead for the container of this cgroup.
   void prefetch(std::string_view cgroup_path);
 
-  void write(JsonLine line, std::string_view event, std::string_view level, std::uint64_t cgroup_id,
-             Form form = Form::kFlat);
+  void write(JsonLine line, std::string_view event, std::string_view level,
+             const detect::Subject& who, Form form = Form::kFlat);
 
   [[nodiscard]] runtime::ContainerLookup::Counters counters() const;
 
  private:
+  struct Where {
+    std::string cgroup;
+    container::CgroupIdentity identity;  // `through` is not set
+    std::string pod_uid;
+    std::string outer_container;  // of the pod, if the container is one of Docker's inside of it
+  };
+  [[nodiscard]] Where where(const detect::Subject& who) const;
+
   LineWriter& log_;
-  std::function<std::string(std::uint64_t)> cgroup_path_;
+  const PodWatch& pods_;
   mutable std::mutex mutex_;
   // Both guarded by mutex_.
   runtime::LookupSettings settings_;

@@ -1,5 +1,8 @@
 #include "app/exec_audit.h"
 
+#include <fmt/format.h>
+
+#include "app/event_record.h"
 #include "app/outcome_words.h"
 #include "base/clock.h"
 #include "base/utf8.h"
@@ -23,8 +26,14 @@ bool ExecAudit::handle(const Finding& finding) {
       ++counts.spared;
       if (finding.exec_ns != 0)
         decision_seconds_.observe(static_cast<double>(monotonic_ns() - finding.exec_ns) / 1e9);
-      log_spared(finding);
+      log_spared(finding, finding.judgement.allowed_by);
       return true;
+    case Finding::Kind::kProtected:
+      action = {.outcome = Outcome::kSpared,
+                .time_ns = finding.exec_ns,
+                .refused_why = {},
+                .spared = finding.spared};
+      break;
     case Finding::Kind::kKilledInKernel:
       action = {.outcome = Outcome::kKilled, .time_ns = finding.exec_ns, .refused_why = {}};
       break;
@@ -50,6 +59,10 @@ bool ExecAudit::handle(const Finding& finding) {
   counts.outcomes.count(action.outcome);
   // Not worth a line at each scan: it is in nobody's scope.
   if (action.outcome == Outcome::kRefused) return true;
+  if (action.outcome == Outcome::kSpared) {
+    log_spared(finding, protected_by(action.spared));
+    return true;
+  }
   log_line(finding, action.outcome, action.time_ns);
   return !to_be_tried_again(action.outcome);
 }
@@ -62,14 +75,20 @@ void ExecAudit::add_command_line(JsonLine& line, const Finding& finding, bool lo
   if (cut) line.add("truncated", true).add("cmdline_bytes", finding.argv_bytes);
 }
 
-void ExecAudit::add_process(JsonLine& line, const Finding& finding) {
-  line.add("detector", "execwhacker");
-  if (finding.rules)
-    line.add("group", finding.rules->group_name(finding.rules->rule_group(finding.judgement.rule)));
-  line.add("uid", finding.uid)
-      .add("ppid", finding.ppid)
-      .add("comm", finding.comm)
-      .add("exe", finding.path);
+void ExecAudit::add_process(JsonLine& line, const Finding& finding, std::uint64_t signal_ns) {
+  EventRecord record{.detector = "execwhacker",
+                     .rule = {},
+                     .evidence = R"({"kind": "string"})",
+                     .event_ns = finding.exec_ns,
+                     .signal_ns = signal_ns};
+  if (finding.rules) {
+    const std::string_view group =
+        finding.rules->group_name(finding.rules->rule_group(finding.judgement.rule));
+    const config::Origin origin = finding.rules->rule_origin(finding.judgement.rule);
+    record.rule = fmt::format("{}:{}:{}", group, origin.line, origin.column);
+    line.add("group", group);
+  }
+  add_record(line, finding, record);
 }
 
 void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t signal_ns) {
@@ -81,26 +100,26 @@ void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t 
                                     : std::string())
       .add("source", source_name(finding.source))
       .add("action", words.action);
-  add_process(line, finding);
+  add_process(line, finding, outcome == Outcome::kKilled ? signal_ns : 0);
   if (finding.exec_ns != 0 && outcome == Outcome::kKilled) {
     line.add("exec_to_signal_us", static_cast<double>(signal_ns - finding.exec_ns) / 1e3);
     line.add("in_kernel", finding.kind == Finding::Kind::kKilledInKernel);
   }
   if (dry_run_) line.add("dry_run", true);
-  log_.write(std::move(line), words.event, words.level, finding.cgroup_id);
+  log_.write(std::move(line), words.event, words.level, finding);
 }
 
-void ExecAudit::log_spared(const Finding& finding) {
+void ExecAudit::log_spared(const Finding& finding, const std::string& allowed_by) {
   if (log_level_ > config::LogLevel::kInfo) return;
   JsonLine line;
   add_command_line(line, finding, false);
   line.add("source", source_name(finding.source))
       .add("matched", finding.rules ? ascii_lower(finding.rules->rule_text(finding.judgement.rule))
                                     : std::string())
-      .add("allowedby", finding.judgement.allowed_by)
+      .add("allowedby", allowed_by)
       .add("action", "spared");
-  add_process(line, finding);
-  log_.write(std::move(line), "Not killing process", "info", finding.cgroup_id);
+  add_process(line, finding, 0);
+  log_.write(std::move(line), "Not killing process", "info", finding);
 }
 
 void ExecAudit::collect(metrics::Exposition& out) const {
@@ -108,6 +127,7 @@ void ExecAudit::collect(metrics::Exposition& out) const {
   std::uint64_t reported = 0;
   std::uint64_t limited = 0;
   std::uint64_t errors = 0;
+  std::uint64_t spared = 0;
   for (const detect::Source source : {detect::Source::kExec, detect::Source::kScan}) {
     const PerSource& counts = counts_[static_cast<std::size_t>(source)];
     const std::string_view name = source_name(source);
@@ -117,9 +137,11 @@ void ExecAudit::collect(metrics::Exposition& out) const {
     reported += counts.outcomes.reported + counts.outcomes.limited;
     limited += counts.outcomes.limited;
     errors += counts.outcomes.errors;
+    spared += counts.outcomes.spared;
   }
   out.add(Metric::kUnexpectedErrors, {}, errors);
   out.add(Metric::kReported, {"execwhacker"}, reported);
+  out.add(Metric::kProtected, {"execwhacker"}, spared);
   out.add(Metric::kLimitSuppressed, {"execwhacker"}, limited);
   out.add(Metric::kKillFailed, {"execwhacker"}, errors);
   out.add(Metric::kLogAndKillSeconds, act_seconds_);

@@ -35,9 +35,9 @@ class ExecAudit {
 
  private:
   void log_line(const detect::Finding& finding, enforce::Outcome outcome, std::uint64_t signal_ns);
-  void log_spared(const detect::Finding& finding);
+  void log_spared(const detect::Finding& finding, const std::string& allowed_by);
   void add_command_line(JsonLine& line, const detect::Finding& finding, bool lower) const;
-  static void add_process(JsonLine& line, const detect::Finding& finding);
+  static void add_process(JsonLine& line, const detect::Finding& finding, std::uint64_t signal_ns);
 
   enforce::Enforcer& enforcer_;
   EventLog& log_;

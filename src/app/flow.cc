@@ -57,7 +57,11 @@ Result<void> Flow::apply(const config::Config& config, Prepared prepared,
   if (detector_ && best_hooks_ != config.tcpflowkiller.hooks) stop();
   const bool fresh = !detector_;
   if (fresh) TRY(start(config.tcpflowkiller.hooks, shared));
-  audit_.apply(config, scope, settings.kill_groups);
+  audit_.apply(config, {.kill_groups = settings.kill_groups,
+                        .scope = scope,
+                        .may_touch = [this](pid_t pid, const std::string& cgroup) {
+                          return pods_.may_touch(pid, cgroup);
+                        }});
   Result<void> in_force = detector_->apply(settings);
   if (fresh) {
     if (in_force) in_force = detector_->start();
@@ -74,10 +78,12 @@ Result<void> Flow::start(config::ConnectHooks best, const kernel::SharedMaps& sh
   auto program = TRY(detect::FlowProgram::load({.shared = shared, .best = best}));
   best_hooks_ = best;
   limit_.use(&program->enforcement());
+  pods_.also(&program->enforcement());
   const std::lock_guard lock(mutex_);
   detector_ = std::make_unique<detect::FlowDetector>(
       std::move(program),
-      [this](const detect::FlowFinding& finding) { return audit_.handle(finding); });
+      [this](const detect::FlowFinding& finding) { return audit_.handle(finding); },
+      [this](const std::string& cgroup, detect::Subject& out) { pods_.locate(cgroup, out); });
   return {};
 }
 
@@ -85,6 +91,7 @@ void Flow::stop() {
   up_ = false;
   if (detector_) detector_->stop();
   limit_.use(nullptr);
+  pods_.also(nullptr);
   const std::lock_guard lock(mutex_);
   detector_.reset();
 }

@@ -10,6 +10,7 @@
 #include "app/event_log.h"
 #include "app/flow_audit.h"
 #include "app/kernel_limit.h"
+#include "app/pod_watch.h"
 #include "base/result.h"
 #include "config/types.h"
 #include "detect/flow/flow_detector.h"
@@ -21,8 +22,8 @@ namespace cryptnono::app {
 // One thread, but for collect().
 class Flow {
  public:
-  // `log` must outlive the object.
-  explicit Flow(EventLog& log) : audit_(limit_, log) {}
+  // Both must outlive the object.
+  Flow(EventLog& log, PodWatch& pods) : pods_(pods), audit_(limit_, log) {}
 
   // The rest of a configuration that is known to be good: its tables. What cannot be used is an
   // error, and nothing changes.
@@ -50,6 +51,7 @@ class Flow {
  private:
   Result<void> start(config::ConnectHooks best, const kernel::SharedMaps& shared);
 
+  PodWatch& pods_;
   KernelLimit limit_;
   FlowAudit audit_;
   mutable std::mutex mutex_;  // for detector_: collect() reads what apply() may take away

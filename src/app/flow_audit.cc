@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "app/event_record.h"
 #include "base/clock.h"
 #include "config/address_range.h"
 
@@ -81,10 +82,8 @@ std::string addresses(const FlowFinding& finding) {
 
 FlowAudit::FlowAudit(enforce::BlastLimit& limit, EventLog& log) : enforcer_(limit), log_(log) {}
 
-void FlowAudit::apply(const config::Config& config, const container::Scope& scope,
-                      std::uint64_t kill_groups) {
-  enforcer_.set_policy(std::make_shared<enforce::Policy>(
-      enforce::Policy{.kill_groups = kill_groups, .scope = scope}));
+void FlowAudit::apply(const config::Config& config, enforce::Policy policy) {
+  enforcer_.set_policy(std::make_shared<enforce::Policy>(std::move(policy)));
   max_command_line_bytes_ = config.log.max_command_line_bytes;
   dry_run_ = config.dry_run;
   log_level_ = config.log.level;
@@ -106,6 +105,12 @@ bool FlowAudit::handle(const FlowFinding& finding) {
                 .time_ns = finding.time_ns,
                 .refused_why = {}};
       break;
+    case FlowFinding::Kind::kProtected:
+      action = {.outcome = Outcome::kSpared,
+                .time_ns = finding.time_ns,
+                .refused_why = {},
+                .spared = finding.spared};
+      break;
     default:
       action = enforcer_.act({.pid = finding.pid,
                               .start_ticks = finding.start_ticks,
@@ -114,6 +119,7 @@ bool FlowAudit::handle(const FlowFinding& finding) {
   }
   counts_[static_cast<std::size_t>(finding.reason)].count(action.outcome);
   if (action.outcome == Outcome::kRefused) return true;
+  if (action.outcome == Outcome::kSpared && !first_time(finding)) return true;
   const std::uint64_t since = finding.time_ns != 0 ? finding.time_ns : begin;
   if (action.outcome == Outcome::kKilled)
     log_and_kill_seconds_.observe(static_cast<double>(action.time_ns - since) / 1e9);
@@ -121,18 +127,26 @@ bool FlowAudit::handle(const FlowFinding& finding) {
   if (log_level_ > config::LogLevel::kInfo && words.level == "info")
     return !to_be_tried_again(action.outcome);
   JsonLine line;
-  add_fields(line, finding, words.action);
+  add_fields(line, finding, words.action, action.outcome == Outcome::kKilled ? action.time_ns : 0);
+  if (action.outcome == Outcome::kSpared) line.add("allowedby", protected_by(action.spared));
   if (action.outcome == Outcome::kKilled) {
     line.add("connect_to_signal_us", static_cast<double>(action.time_ns - since) / 1e3)
         .add("in_kernel", finding.kind == FlowFinding::Kind::kKilledInKernel);
   }
   if (dry_run_) line.add("dry_run", true);
-  log_.write(std::move(line), words.event, words.level, finding.cgroup_id, EventLog::Form::kNested);
+  log_.write(std::move(line), words.event, words.level, finding, EventLog::Form::kNested);
   return !to_be_tried_again(action.outcome);
 }
 
-void FlowAudit::add_fields(JsonLine& line, const FlowFinding& finding,
-                           std::string_view action) const {
+// A process that is protected may connect to a banned address for ever: it is told once.
+bool FlowAudit::first_time(const FlowFinding& finding) {
+  const std::lock_guard lock(told_mutex_);
+  if (told_.size() >= kMaxTold) told_.clear();
+  return told_.emplace(finding.pid, finding.start_ticks, finding.reason).second;
+}
+
+void FlowAudit::add_fields(JsonLine& line, const FlowFinding& finding, std::string_view action,
+                           std::uint64_t signal_ns) const {
   std::string area = finding.argv;
   const bool cut =
       cut_for_log(area, max_command_line_bytes_) || finding.argv.size() < finding.argv_bytes;
@@ -145,7 +159,6 @@ void FlowAudit::add_fields(JsonLine& line, const FlowFinding& finding,
     line.add("banned-ip", config::address_text(finding.destination.address));
   }
   line.add("action", action)
-      .add("detector", "tcpflowkiller")
       .add("reason", reason_name(finding.reason))
       .add("source", "flowkiller.bpf");
   if (finding.time_ns != 0) {
@@ -154,10 +167,15 @@ void FlowAudit::add_fields(JsonLine& line, const FlowFinding& finding,
         .add("protocol", protocol_name(finding.destination.protocol))
         .add("refused", finding.refused);
   }
-  line.add("uid", std::uint64_t{finding.uid})
-      .add("ppid", finding.ppid)
-      .add("comm", finding.comm)
-      .add("exe", finding.path);
+  const bool scan = finding.reason == FlowFinding::Reason::kScan;
+  add_record(line, finding,
+             {.detector = "tcpflowkiller",
+              .rule = std::string(reason_name(finding.reason)),
+              .evidence = scan ? fmt::format(R"({{"kind": "destinations", "count": {}}})",
+                                             finding.destinations.size())
+                               : R"({"kind": "address"})",
+              .event_ns = finding.time_ns,
+              .signal_ns = signal_ns});
 }
 
 void FlowAudit::log_seen(const FlowFinding& finding) {
@@ -167,8 +185,7 @@ void FlowAudit::log_seen(const FlowFinding& finding) {
       .add_json("addresses", addresses(finding))
       .add("action", "connect")
       .add("detector", "tcpflowkiller");
-  log_.write(std::move(line), "Connection established", "info", finding.cgroup_id,
-             EventLog::Form::kNested);
+  log_.write(std::move(line), "Connection established", "info", finding, EventLog::Form::kNested);
 }
 
 void FlowAudit::collect(metrics::Exposition& out) const {
@@ -177,6 +194,7 @@ void FlowAudit::collect(metrics::Exposition& out) const {
   std::uint64_t limited = 0;
   std::uint64_t errors = 0;
   std::uint64_t refused = 0;
+  std::uint64_t spared = 0;
   for (const auto reason : {FlowFinding::Reason::kBannedAddress, FlowFinding::Reason::kScan}) {
     const OutcomeCounters& counts = counts_[static_cast<std::size_t>(reason)];
     out.add(Metric::kFlowKilled, {reason_name(reason)}, counts.killed);
@@ -185,10 +203,12 @@ void FlowAudit::collect(metrics::Exposition& out) const {
     limited += counts.limited;
     errors += counts.errors;
     refused += counts.refused;
+    spared += counts.spared;
   }
   out.add(Metric::kReported, {"tcpflowkiller"}, reported);
   out.add(Metric::kLimitSuppressed, {"tcpflowkiller"}, limited);
   out.add(Metric::kRefused, {"tcpflowkiller"}, refused);
+  out.add(Metric::kProtected, {"tcpflowkiller"}, spared);
   out.add(Metric::kKillFailed, {"tcpflowkiller"}, errors);
   out.add(Metric::kFlowLogAndKillSeconds, log_and_kill_seconds_);
 }

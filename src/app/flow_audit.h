@@ -3,7 +3,10 @@
 
 #include <array>
 #include <atomic>
+#include <mutex>
+#include <set>
 #include <string>
+#include <tuple>
 
 #include "app/event_log.h"
 #include "app/outcome_words.h"
@@ -21,16 +24,16 @@ class FlowAudit {
   // The references must outlive the object.
   FlowAudit(enforce::BlastLimit& limit, EventLog& log);
 
-  void apply(const config::Config& config, const container::Scope& scope,
-             std::uint64_t kill_groups);
+  void apply(const config::Config& config, enforce::Policy policy);
   // Acts on the finding if it is still to be acted on, logs and counts. False: it should be made
   // again.
   bool handle(const detect::FlowFinding& finding);
   void collect(metrics::Exposition& out) const;
 
  private:
-  void add_fields(JsonLine& line, const detect::FlowFinding& finding,
-                  std::string_view action) const;
+  bool first_time(const detect::FlowFinding& finding);
+  void add_fields(JsonLine& line, const detect::FlowFinding& finding, std::string_view action,
+                  std::uint64_t signal_ns) const;
   void log_seen(const detect::FlowFinding& finding);
 
   enforce::Enforcer enforcer_;
@@ -40,6 +43,10 @@ class FlowAudit {
   std::atomic<config::LogLevel> log_level_ = config::LogLevel::kInfo;
 
   std::array<OutcomeCounters, 2> counts_;  // by FlowFinding::Reason
+  static constexpr std::size_t kMaxTold = 4096;
+  std::mutex told_mutex_;
+  // Protected processes that have been told of; guarded by told_mutex_.
+  std::set<std::tuple<pid_t, std::uint64_t, detect::FlowFinding::Reason>> told_;
   metrics::Histogram log_and_kill_seconds_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "app/event_record.h"
 #include "app/outcome_words.h"
 #include "detect/exec/exec_rules.h"
 
@@ -12,39 +13,43 @@ using enforce::Outcome;
 
 FpuAudit::FpuAudit(EventLog& log) : log_(log) {}
 
-void FpuAudit::apply(const config::Config& config, const container::Scope& scope) {
+void FpuAudit::apply(const config::Config& config, const container::Scope& scope,
+                     decltype(enforce::Policy::may_touch) may_touch) {
   const bool kill = !config.dry_run && config.monero.action == config::Action::kKill;
   limit_.set(config.monero.limit);
-  enforcer_.set_policy(std::make_shared<enforce::Policy>(
-      enforce::Policy{.kill_groups = kill ? 1U : 0U, .scope = scope}));
+  enforcer_.set_policy(std::make_shared<enforce::Policy>(enforce::Policy{
+      .kill_groups = kill ? 1U : 0U, .scope = scope, .may_touch = std::move(may_touch)}));
   max_command_line_bytes_ = config.log.max_command_line_bytes;
   dry_run_ = config.dry_run;
   log_level_ = config.log.level;
 }
 
 bool FpuAudit::handle(const FpuFinding& finding) {
-  if (finding.spared) {
+  if (finding.cleared) {
     ++spared_;
-    log_spared(finding);
+    log_spared(finding, "");
     return true;
   }
   const enforce::Action action = enforcer_.act(
       {.pid = finding.pid, .start_ticks = finding.start_ticks, .unit = finding.unit, .groups = 1});
   counts_.count(action.outcome);
   if (action.outcome == Outcome::kRefused) return true;
+  if (action.outcome == Outcome::kSpared) {
+    log_spared(finding, protected_by(action.spared));
+    return true;
+  }
   if (action.outcome == Outcome::kKilled)
     kill_seconds_.observe(static_cast<double>(finding.span_ns) / 1e9);
-  log_line(finding, action.outcome);
+  log_line(finding, action.outcome, action.outcome == Outcome::kKilled ? action.time_ns : 0);
   return !to_be_tried_again(action.outcome);
 }
 
-void FpuAudit::add_fields(JsonLine& line, const FpuFinding& finding,
-                          std::string_view action) const {
-  std::string text = detect::quoted_line("", finding.command_line);
+void FpuAudit::add_fields(JsonLine& line, const FpuFinding& finding, std::string_view action,
+                          std::uint64_t signal_ns) const {
+  std::string text = detect::quoted_line("", finding.argv);
   const bool cut = cut_for_log(text, max_command_line_bytes_);
   line.add("pid", finding.pid).add("cmdline", text);
-  if (cut)
-    line.add("truncated", true).add("cmdline_bytes", std::uint64_t{finding.command_line.size()});
+  if (cut) line.add("truncated", true).add("cmdline_bytes", std::uint64_t{finding.argv.size()});
   const auto& all = finding.counts.all;
   const auto& flushed = finding.counts.flushed;
   const auto histogram = [](const std::array<double, FPU_MODES>& counts) {
@@ -54,11 +59,6 @@ void FpuAudit::add_fields(JsonLine& line, const FpuFinding& finding,
   line.add("matched", "randomx")
       .add("source", "monero.bpf")
       .add("action", action)
-      .add("detector", "monero")
-      .add("uid", std::uint64_t{finding.uid})
-      .add("ppid", finding.ppid)
-      .add("comm", finding.comm)
-      .add("exe", finding.path)
       .add("samples", finding.samples)
       .add("modes", histogram(all))
       .add("modes_flush_to_zero", histogram(flushed))
@@ -66,23 +66,32 @@ void FpuAudit::add_fields(JsonLine& line, const FpuFinding& finding,
       .add("threads", std::uint64_t{finding.threads})
       .add("resident_bytes", finding.resident_bytes)
       .add("seconds_since_first_sample", static_cast<double>(finding.span_ns) / 1e9);
+  add_record(
+      line, finding,
+      {.detector = "monero",
+       .rule = "randomx",
+       .evidence = fmt::format(R"({{"kind": "rounding-modes", "score": {:.1f}, "samples": {}}})",
+                               finding.score, finding.samples),
+       .event_ns = 0,
+       .signal_ns = signal_ns});
 }
 
-void FpuAudit::log_line(const FpuFinding& finding, Outcome outcome) {
+void FpuAudit::log_line(const FpuFinding& finding, Outcome outcome, std::uint64_t signal_ns) {
   const OutcomeWords words = words_of(outcome);
   if (log_level_ > config::LogLevel::kInfo && words.level == "info") return;
   JsonLine line;
-  add_fields(line, finding, words.action);
+  add_fields(line, finding, words.action, signal_ns);
   if (dry_run_) line.add("dry_run", true);
-  log_.write(std::move(line), words.event, words.level, finding.cgroup_id);
+  log_.write(std::move(line), words.event, words.level, finding);
 }
 
-void FpuAudit::log_spared(const FpuFinding& finding) {
+void FpuAudit::log_spared(const FpuFinding& finding, const std::string& allowed_by) {
   if (log_level_ > config::LogLevel::kInfo) return;
   JsonLine line;
-  add_fields(line, finding, "spared");
-  line.add("reason", finding.why);
-  log_.write(std::move(line), "Not killing process", "info", finding.cgroup_id);
+  add_fields(line, finding, "spared", 0);
+  if (!finding.why.empty()) line.add("reason", finding.why);
+  if (!allowed_by.empty()) line.add("allowedby", allowed_by);
+  log_.write(std::move(line), "Not killing process", "info", finding);
 }
 
 void FpuAudit::collect(metrics::Exposition& out) const {
@@ -92,6 +101,7 @@ void FpuAudit::collect(metrics::Exposition& out) const {
   out.add(Metric::kMoneroSpared, {}, spared_);
   out.add(Metric::kReported, {"monero"}, counts_.reported + counts_.limited);
   out.add(Metric::kRefused, {"monero"}, counts_.refused);
+  out.add(Metric::kProtected, {"monero"}, counts_.spared);
   out.add(Metric::kLimitSuppressed, {"monero"}, counts_.limited);
   out.add(Metric::kKillFailed, {"monero"}, counts_.errors);
   out.add(Metric::kMoneroKillSeconds, kill_seconds_);

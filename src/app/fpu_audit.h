@@ -23,15 +23,18 @@ class FpuAudit {
   explicit FpuAudit(EventLog& log);
 
   // What may be done: `scope` without the exempt cgroups.
-  void apply(const config::Config& config, const container::Scope& scope);
+  void apply(const config::Config& config, const container::Scope& scope,
+             decltype(enforce::Policy::may_touch) may_touch);
   // Acts, logs and counts. Returns false if the process should be judged again.
   bool handle(const detect::FpuFinding& finding);
   void collect(metrics::Exposition& out) const;
 
  private:
-  void log_line(const detect::FpuFinding& finding, enforce::Outcome outcome);
-  void log_spared(const detect::FpuFinding& finding);
-  void add_fields(JsonLine& line, const detect::FpuFinding& finding, std::string_view action) const;
+  void log_line(const detect::FpuFinding& finding, enforce::Outcome outcome,
+                std::uint64_t signal_ns);
+  void log_spared(const detect::FpuFinding& finding, const std::string& allowed_by);
+  void add_fields(JsonLine& line, const detect::FpuFinding& finding, std::string_view action,
+                  std::uint64_t signal_ns) const;
 
   EventLog& log_;
   enforce::WindowLimit limit_;

@@ -4,13 +4,14 @@
 
 namespace cryptnono::app {
 
-Result<void> Monero::load(EventLog& log, detect::FpuDetector::UnitOf unit_of) {
+Result<void> Monero::load(EventLog& log, const PodWatch& pods) {
   std::unique_ptr<detect::FpuProgram> program = TRY(detect::FpuProgram::load());
   audit_ = std::make_unique<FpuAudit>(log);
   detector_ = std::make_unique<detect::FpuDetector>(
       std::move(program),
       [this](const detect::FpuFinding& finding) { return audit_->handle(finding); },
-      std::move(unit_of));
+      [&pods](const std::string& cgroup, detect::Subject& out) { pods.locate(cgroup, out); });
+  pods_ = &pods;
   return {};
 }
 
@@ -25,7 +26,9 @@ Result<void> Monero::apply(const config::Config& config) {
                                      .exempt_executables = config.monero.exempt_executables,
                                      .include = TRY(kernel_scope(scope.include())),
                                      .exclude = TRY(kernel_scope(scope.exclude()))};
-  audit_->apply(config, scope);
+  audit_->apply(config, scope, [this](pid_t pid, const std::string& cgroup) {
+    return pods_->may_touch(pid, cgroup);
+  });
   detector_->apply(settings);
   enabled_ = config.monero.enabled;
   return {};

@@ -9,6 +9,7 @@
 
 #include "app/event_log.h"
 #include "app/fpu_audit.h"
+#include "app/pod_watch.h"
 #include "base/result.h"
 #include "config/types.h"
 #include "container/scope.h"
@@ -21,8 +22,8 @@ namespace cryptnono::app {
 class Monero {
  public:
   // Loads the kernel side; an error means that the detector is not there, and everything below does
-  // nothing. `log` must outlive the object.
-  Result<void> load(EventLog& log, detect::FpuDetector::UnitOf unit_of);
+  // nothing. Both must outlive the object.
+  Result<void> load(EventLog& log, const PodWatch& pods);
   Result<void> apply(const config::Config& config);
   // An error means the same as one of load().
   Result<void> start();
@@ -33,6 +34,7 @@ class Monero {
   void collect(metrics::Exposition& out) const;
 
  private:
+  const PodWatch* pods_ = nullptr;  // set with detector_
   std::unique_ptr<FpuAudit> audit_;
   std::unique_ptr<detect::FpuDetector> detector_;
   std::atomic<bool> up_ = false, enabled_ = false;

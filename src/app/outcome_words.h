@@ -26,6 +26,8 @@ constexpr OutcomeWords words_of(enforce::Outcome outcome) {
       return {"limited",
               "NOT killing: the limit of containers or users is used up; it may be a bad rule",
               "critical"};
+    case enforce::Outcome::kSpared:
+      return {"spared", "Not killing process", "info"};
     case enforce::Outcome::kFailed:
       return {"failed", "The kernel refused to kill the process", "critical"};
     default:
@@ -36,7 +38,7 @@ constexpr OutcomeWords words_of(enforce::Outcome outcome) {
 // Any thread.
 struct OutcomeCounters {
   std::atomic<std::uint64_t> killed = 0, missed = 0, reported = 0, limited = 0, refused = 0,
-                             errors = 0;
+                             spared = 0, errors = 0;
 
   void count(enforce::Outcome outcome) { ++of(outcome); }
 
@@ -53,6 +55,8 @@ struct OutcomeCounters {
         return limited;
       case enforce::Outcome::kRefused:
         return refused;
+      case enforce::Outcome::kSpared:
+        return spared;
       default:
         return errors;
     }
@@ -62,6 +66,11 @@ struct OutcomeCounters {
 // Whether the process is to be found again, until it may be killed.
 constexpr bool to_be_tried_again(enforce::Outcome outcome) {
   return outcome == enforce::Outcome::kLimited || outcome == enforce::Outcome::kFailed;
+}
+
+// The log's `allowedby` of a process that is protected.
+inline std::string protected_by(container::Spared why) {
+  return "protected:" + std::string(container::word_of(why));
 }
 
 // Cuts `text` at `limit` bytes; true if something is missing now.

@@ -1,10 +1,9 @@
 #include "base/json_line.h"
 
-#include <fmt/chrono.h>
-#include <fmt/format.h>
-
 #include <chrono>
 #include <nlohmann/json.hpp>
+
+#include "base/timestamp.h"
 
 namespace cryptnono {
 
@@ -66,14 +65,9 @@ JsonLine& JsonLine::add_json(std::string_view key, std::string_view json) {
 }
 
 std::string JsonLine::finish(std::string_view event, std::string_view level) {
-  const auto now =
-      std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
-  const auto seconds = std::chrono::time_point_cast<std::chrono::seconds>(now);
   add("event", event);
   add("level", level);
-  add("timestamp", fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z",
-                               fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
-                               (now - seconds).count()));
+  add("timestamp", timestamp(std::chrono::system_clock::now()));
   text_ += "}\n";
   return std::exchange(text_, {});
 }

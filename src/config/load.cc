@@ -16,6 +16,7 @@
 #include "config/fields.h"
 #include "config/flow.h"
 #include "config/listen_address.h"
+#include "config/protect.h"
 #include "config/rules.h"
 
 namespace cryptnono::config {
@@ -194,6 +195,8 @@ std::vector<Fields::Key> Loader::setting_keys(Fields& fields, std::uint16_t file
   return {
       {"dryRun", [&](Name name, Value value) { fields.read_bool(name, value, config_.dry_run); }},
       {"scope", [&](Name name, Value value) { read_scope(fields, name, value); }},
+      {"protect",
+       [&](Name name, Value value) { read_protect(fields, name, value, config_.protect); }},
       {"execwhacker", [&](Name name, Value value) { read_execwhacker(fields, name, value); }},
       {"monero", [&](Name name, Value value) { read_monero(fields, name, value); }},
       {"tcpflowkiller",
@@ -211,7 +214,13 @@ std::vector<Fields::Key> Loader::setting_keys(Fields& fields, std::uint16_t file
 void Loader::read_scope(Fields& fields, Name name, Value value) {
   fields.read_mapping(
       name, value,
-      {{"cgroups",
+      {{"processes",
+        [&](Name key, Value item) {
+          fields.read_choice<Processes>(
+              key, item, {{"containers", Processes::kContainers}, {"all", Processes::kAll}},
+              config_.scope.processes);
+        }},
+       {"cgroups",
         [&](Name key, Value list) { read_paths(fields, key, list, config_.scope.cgroups); }},
        {"exclude",
         [&](Name key, Value list) { read_paths(fields, key, list, config_.scope.exclude); }}});
@@ -263,7 +272,11 @@ void Loader::read_containers(Fields& fields, Name name, Value value) {
       name, value,
       {{"endpoints",
         [&](Name key, Value list) { read_paths(fields, key, list, config_.containers.endpoints); }},
-       {"environment", read_names}});
+       {"environment", read_names},
+       {"podLogs", [&](Name key, Value item) {
+          if (const auto path = fields.read_path(key, item))
+            config_.containers.pod_logs = std::string(*path);
+        }}});
 }
 
 void Loader::read_log(Fields& fields, Name name, Value value) {

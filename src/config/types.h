@@ -120,11 +120,29 @@ struct Tcpflowkiller {
   Limit limit;
 };
 
+enum class Processes : std::uint8_t {
+  kAuto,        // kContainers in a cluster, else kAll
+  kContainers,  // those in containers, but for the node's own that only help there (runc init)
+  kAll
+};
+
 // Whom the daemon may touch: processes in one of `cgroups` (empty: all of the host), less those in
 // `exclude`.
 struct Scope {
+  Processes processes = Processes::kAuto;
   std::vector<std::string> cgroups;  // absolute directories below a cgroup v2 or v1 mount
   std::vector<std::string> exclude;
+};
+
+// Never touched, whatever it runs.
+struct Protect {
+  std::vector<std::string> namespaces{"kube-system"};  // of Kubernetes
+  std::vector<std::string> pod_labels;                 // "key" or "key=value"
+  std::vector<std::string> container_names;
+  std::vector<std::string> executables;  // absolute; the file itself, whatever path leads to it
+  std::vector<std::uint32_t> users;      // real user ids
+  // What happens in a pod of which it is not known yet whether it is protected.
+  Action unclassified = Action::kKill;
 };
 
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
@@ -138,6 +156,8 @@ struct Log {
 struct Containers {
   std::vector<std::string> endpoints;    // sockets; empty: the known ones
   std::vector<std::string> environment;  // variables that lines tell
+  // Where the kubelet keeps a directory NAMESPACE_NAME_UID for each pod.
+  std::string pod_logs = "/var/log/pods";
 };
 
 struct Metrics {
@@ -148,6 +168,7 @@ struct Config {
   std::vector<std::string> files;  // paths as given, in order; then the lists of addresses
   bool dry_run = false;            // nothing is killed by anything; everything is reported
   Scope scope;
+  Protect protect;
   Execwhacker execwhacker;
   Monero monero;
   Tcpflowkiller tcpflowkiller;

@@ -73,7 +73,42 @@ std::optional<CgroupIdentity> identify_component(std::string_view component,
   return std::nullopt;
 }
 
+// The uid at the beginning of `text`, if one stands there and nothing that would belong to it
+// follows; "" otherwise.
+std::string uid_at(std::string_view text) {
+  constexpr std::size_t kUid = 36;        // 8-4-4-4-12
+  constexpr std::size_t kStaticUid = 32;  // of a static pod: the hash of its manifest
+  std::string uid;
+  for (const char c : text.substr(0, kUid)) {
+    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    if (!hex && c != '-' && c != '_') break;
+    uid += c == '_' ? '-' : c;
+  }
+  const auto dash = [](std::size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; };
+  bool full = uid.size() == kUid;
+  for (std::size_t i = 0; i < uid.size() && full; ++i) full = (uid[i] == '-') == dash(i);
+  const bool plain = uid.size() == kStaticUid && uid.find('-') == std::string::npos;
+  if (!full && !plain) return {};
+  const std::string_view rest = text.substr(uid.size());
+  return rest.empty() || rest[0] == '.' || rest[0] == ':' ? uid : std::string();
+}
+
 }  // namespace
+
+std::string pod_uid_of(std::string_view path) {
+  std::string found;
+  for (std::size_t begin = 0; begin < path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view component = path.substr(begin, end - begin);
+    std::size_t pod = component.starts_with("pod") ? 0 : component.rfind("-pod");
+    if (pod != std::string_view::npos) {
+      if (pod != 0) ++pod;  // behind the dash
+      if (std::string uid = uid_at(component.substr(pod + 3)); !uid.empty()) found = std::move(uid);
+    }
+    begin = end + 1;
+  }
+  return found;
+}
 
 CgroupIdentity identify_cgroup(std::string_view path) {
   CgroupIdentity found;

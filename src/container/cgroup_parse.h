@@ -27,4 +27,9 @@ struct CgroupIdentity {
 // look from inside a cgroup namespace ("/../..") are fine. `through` points into `path`.
 CgroupIdentity identify_cgroup(std::string_view path);
 
+// The uid of the pod whose cgroup `path` is in, with "-" as Kubernetes writes it: of the deepest
+// component "pod<uid>" or "...-pod<uid>.slice" (a static pod's uid is 32 hex digits without any);
+// "" if there is none.
+std::string pod_uid_of(std::string_view path);
+
 }  // namespace cryptnono::container

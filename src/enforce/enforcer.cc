@@ -59,10 +59,17 @@ Action Enforcer::act(const Target& target, const std::function<bool()>& still_ho
   // Not by its state: a process whose main thread has ended reads Z and runs on in the others.
   if (!stat || process->wait_end(0)) return done(Outcome::kGone);
   if ((stat->flags & kKernelThread) != 0) return done(Outcome::kRefused, "kernel thread");
-  if (!policy->scope.contains(reader.read_cgroup(target.pid)))
-    return done(Outcome::kRefused, "out of scope");
+  const std::string cgroup = reader.read_cgroup(target.pid);
+  if (!policy->scope.contains(cgroup)) return done(Outcome::kRefused, "out of scope");
+  const Permission permission =
+      policy->may_touch ? policy->may_touch(target.pid, cgroup) : Permission{};
   if (still_holds && !still_holds()) return done(Outcome::kRefused, "no reason any more");
-  const std::uint64_t killing = target.groups & policy->kill_groups;
+  if (permission.spared != container::Spared::kNot) {
+    Action spared = done(Outcome::kSpared);
+    spared.spared = permission.spared;
+    return spared;
+  }
+  const std::uint64_t killing = permission.report ? 0 : target.groups & policy->kill_groups;
   if (killing == 0) return done(Outcome::kReported);
   if (!admitted(killing, target.unit)) return done(Outcome::kLimited);
   if (!process->signal(SIGKILL))

@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "container/protection.h"
 #include "container/scope.h"
 
 namespace cryptnono::enforce {
@@ -35,10 +36,19 @@ class BlastLimit {
   virtual bool admit(std::uint32_t group, std::uint64_t unit) = 0;
 };
 
+// What may be done to one process, by where it is and who it is.
+struct Permission {
+  container::Spared spared = container::Spared::kNot;
+  bool report = false;  // only report
+};
+
 // What may be done at all. Immutable.
 struct Policy {
   std::uint64_t kill_groups = 0;  // mask; 0: report only (dry run)
   container::Scope scope;
+  // Asked of each process that is in scope, with its /proc/PID/cgroup; empty: everything. Any
+  // thread.
+  std::function<Permission(pid_t pid, const std::string& proc_cgroup)> may_touch = nullptr;
 };
 
 enum class Outcome : std::uint8_t {
@@ -46,7 +56,8 @@ enum class Outcome : std::uint8_t {
   kReported,  // the mode says so
   kLimited,   // reported, because the blast-radius limit of every group is used up
   kGone,      // ended, or another process now
-  kRefused,   // protected, out of scope, or no reason any more
+  kRefused,   // the daemon or a kernel thread, out of scope, or no reason any more
+  kSpared,    // protected: Action::spared
   kFailed     // the kernel refused
 };
 
@@ -54,6 +65,7 @@ struct Action {
   Outcome outcome = Outcome::kRefused;
   std::uint64_t time_ns = 0;     // CLOCK_MONOTONIC, when the signal was sent or the decision fell
   std::string_view refused_why;  // kRefused
+  container::Spared spared = container::Spared::kNot;  // kSpared
 };
 
 // Thread-safe.

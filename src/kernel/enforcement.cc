@@ -4,11 +4,18 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <string>
+#include <unordered_set>
 
+#include "container/cgroup_table.h"
 #include "kernel/scope_writer.h"
 
 namespace cryptnono::kernel {
+
+static_assert(static_cast<int>(container::Spared::kOwnPod) == SPARED_OWN_POD &&
+              static_cast<int>(container::Spared::kNode) == SPARED_NODE &&
+              container::kCgroupIdV1 == CGROUP_ID_V1);
 
 void Enforcement::set_mode(std::uint64_t kill_groups, const config::Limit& limit) const {
   volatile enforce_config& settings = *parts_.settings;
@@ -32,23 +39,82 @@ Result<void> Enforcement::protect(pid_t pid, std::uint64_t start_boottime_ns) co
   return {};
 }
 
-Result<void> Enforcement::set_units(const std::vector<UnitCgroup>& units) {
-  std::unordered_map<std::uint64_t, std::uint64_t> wanted;
-  for (const UnitCgroup& unit : units) {
-    wanted.emplace(unit.cgroup_id, unit.unit);
-    const auto known = units_.find(unit.cgroup_id);
-    if (known != units_.end() && known->second == unit.unit) continue;
-    if (const int error = bpf_map__update_elem(parts_.units, &unit.cgroup_id, sizeof unit.cgroup_id,
-                                               &unit.unit, sizeof unit.unit, BPF_ANY)) {
-      return fail_errno("cannot tell the kernel of a container", -error);
-    }
+Result<void> Enforcement::set_unit(const UnitCgroup& unit) {
+  const auto known = units_.find(unit.cgroup_id);
+  if (known != units_.end() && known->second == unit) return {};
+  const container::Standing& standing = unit.standing;
+  cgroup_unit value{};
+  value.unit = unit.unit;
+  value.is = static_cast<std::uint16_t>((standing.container ? UNIT_CONTAINER : 0U) |
+                                        (standing.report ? UNIT_REPORT : 0U) |
+                                        (standing.unknown ? UNIT_UNKNOWN : 0U));
+  if (standing.why != container::Spared::kNot) {
+    value.is |= UNIT_PROTECTED;
+    value.why = static_cast<std::uint16_t>(standing.why);
   }
-  for (const auto& [cgroup_id, unit] : units_) {
-    if (!wanted.contains(cgroup_id))
-      bpf_map__delete_elem(parts_.units, &cgroup_id, sizeof cgroup_id, 0);
+  if (const int error = bpf_map__update_elem(parts_.units, &unit.cgroup_id, sizeof unit.cgroup_id,
+                                             &value, sizeof value, BPF_ANY)) {
+    return fail_errno("cannot tell the kernel of a container", -error);
   }
-  units_ = std::move(wanted);
+  units_.insert_or_assign(unit.cgroup_id, unit);
   return {};
+}
+
+Result<void> Enforcement::set_units(const std::vector<UnitCgroup>& units) {
+  std::unordered_set<std::uint64_t> wanted;
+  for (const UnitCgroup& unit : units) {
+    wanted.insert(unit.cgroup_id);
+    TRY(set_unit(unit));
+  }
+  std::erase_if(units_, [&](const auto& entry) {
+    if (wanted.contains(entry.first)) return false;
+    bpf_map__delete_elem(parts_.units, &entry.first, sizeof entry.first, 0);
+    return true;
+  });
+  return {};
+}
+
+namespace {
+
+// Makes the keys of `map` exactly `wanted`; those that stay are never missing in between.
+template <typename Key>
+Result<void> replace_set(bpf_map* map, const std::vector<Key>& wanted) {
+  const std::uint8_t one = 1;
+  for (const Key& key : wanted) {
+    if (const int error = bpf_map__update_elem(map, &key, sizeof key, &one, sizeof one, BPF_ANY))
+      return fail_errno("cannot tell the kernel who is protected", -error);
+  }
+  std::vector<Key> there;
+  Key next{};
+  while (bpf_map__get_next_key(map, there.empty() ? nullptr : &there.back(), &next, sizeof next) ==
+         0)
+    there.push_back(next);
+  for (const Key& key : there) {
+    const bool stays = std::any_of(wanted.begin(), wanted.end(), [&](const Key& each) {
+      return std::memcmp(&each, &key, sizeof key) == 0;
+    });
+    if (!stays) bpf_map__delete_elem(map, &key, sizeof key, 0);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> Enforcement::set_protected(const std::vector<std::uint32_t>& users,
+                                        const std::vector<file_key>& files) {
+  TRY(replace_set(parts_.protected_users, users));
+  return replace_set(parts_.protected_files, files);
+}
+
+void Enforcement::set_place(const PlaceRules& rules) const {
+  volatile enforce_config& settings = *parts_.settings;
+  settings.v1_hierarchy = rules.v1_hierarchy;
+  settings.unknown_reports = rules.unknown_reports ? 1 : 0;
+  settings.protects =
+      (rules.users ? PROTECTS_USERS : 0U) | (rules.executables ? PROTECTS_FILES : 0U);
+  for (std::size_t i = 0; i < NODE_NAMESPACES; ++i)
+    settings.node_mounts[i] = i < rules.node_mounts.size() ? rules.node_mounts[i] : 0;
+  settings.containers_only = rules.containers_only ? 1 : 0;  // last: it needs the others
 }
 
 Result<bool> Enforcement::admit(std::uint32_t group, std::uint64_t unit) const {
@@ -64,7 +130,10 @@ Result<bool> Enforcement::admit(std::uint32_t group, std::uint64_t unit) const {
 }
 
 SharedMaps Enforcement::shared() const {
-  return {.protected_pids = bpf_map__fd(parts_.protected_pids), .units = bpf_map__fd(parts_.units)};
+  return {.protected_pids = bpf_map__fd(parts_.protected_pids),
+          .units = bpf_map__fd(parts_.units),
+          .protected_users = bpf_map__fd(parts_.protected_users),
+          .protected_files = bpf_map__fd(parts_.protected_files)};
 }
 
 Result<void> share_maps(const Enforcement::Parts& parts, const SharedMaps& shared) {
@@ -75,7 +144,9 @@ Result<void> share_maps(const Enforcement::Parts& parts, const SharedMaps& share
     return {};
   };
   TRY(share(parts.protected_pids, shared.protected_pids));
-  return share(parts.units, shared.units);
+  TRY(share(parts.units, shared.units));
+  TRY(share(parts.protected_users, shared.protected_users));
+  return share(parts.protected_files, shared.protected_files);
 }
 
 }  // namespace cryptnono::kernel

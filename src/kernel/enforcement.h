@@ -12,13 +12,26 @@
 #include "base/result.h"
 #include "bpf/api/common.h"
 #include "config/types.h"
+#include "container/protection.h"
 
 namespace cryptnono::kernel {
 
-// A limit unit: the cgroup of a container or of a user's session.
+// What one cgroup is: a container, a pod, a user's session.
 struct UnitCgroup {
-  std::uint64_t cgroup_id = 0;
-  std::uint64_t unit = 0;
+  std::uint64_t cgroup_id = 0;  // of v1 with CGROUP_ID_V1
+  std::uint64_t unit = 0;       // of the blast-radius limit; 0: its user's
+  container::Standing standing;
+
+  bool operator==(const UnitCgroup&) const = default;
+};
+
+// What counts besides cgroups.
+struct PlaceRules {
+  bool containers_only = false;
+  bool unknown_reports = false;
+  std::uint32_t v1_hierarchy = 0;           // as scope_entry::hierarchy; 0: none
+  std::vector<std::uint32_t> node_mounts;   // at most NODE_NAMESPACES are used
+  bool users = false, executables = false;  // are there protected ones?
 };
 
 // Maps that one object owns and others use too, so that there is one truth. The descriptors are the
@@ -26,9 +39,12 @@ struct UnitCgroup {
 struct SharedMaps {
   int protected_pids = -1;
   int units = -1;
+  int protected_users = -1;
+  int protected_files = -1;
 };
 
-// Any thread, but for set_scope and set_units, which belong to one thread each.
+// Any thread, but for set_scope, which belongs to one, and those about units and protected sets,
+// which belong to one.
 class Enforcement {
  public:
   // The parts of a loaded skeleton, which must outlive the object.
@@ -36,6 +52,8 @@ class Enforcement {
     enforce_config* settings;
     bpf_map* protected_pids;
     bpf_map* units;
+    bpf_map* protected_users;
+    bpf_map* protected_files;
     bpf_program* limit_admit;
   };
   explicit Enforcement(const Parts& parts) : parts_(parts) {}
@@ -47,8 +65,14 @@ class Enforcement {
                  const std::vector<scope_entry>& exclude) const;
   // Never to be touched: this process, as long as it is the one that started then.
   [[nodiscard]] Result<void> protect(pid_t pid, std::uint64_t start_boottime_ns) const;
-  // Replaces the set of known containers. Units that stay are never missing in between.
+  // Replaces the set of known cgroups. What stays is never missing in between.
   Result<void> set_units(const std::vector<UnitCgroup>& units);
+  // One more, or one that has changed.
+  Result<void> set_unit(const UnitCgroup& unit);
+  // Replace the sets of protected users and executables.
+  Result<void> set_protected(const std::vector<std::uint32_t>& users,
+                             const std::vector<file_key>& files);
+  void set_place(const PlaceRules& rules) const;
   // Asks the kernel's blast-radius limit whether `group` may act on `unit`, and takes a slot if so.
   [[nodiscard]] Result<bool> admit(std::uint32_t group, std::uint64_t unit) const;
 
@@ -56,7 +80,7 @@ class Enforcement {
 
  private:
   Parts parts_;
-  std::unordered_map<std::uint64_t, std::uint64_t> units_;
+  std::unordered_map<std::uint64_t, UnitCgroup> units_;
 };
 
 // Before an object is loaded: makes it use the maps of another. Descriptors of -1: its own.

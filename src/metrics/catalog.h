@@ -41,6 +41,7 @@ enum class Metric : std::uint8_t {
   kDetectorUp,
   kReported,
   kRefused,
+  kProtected,
   kLimitSuppressed,
   kKillFailed,
   kEventsLost,
@@ -52,6 +53,7 @@ enum class Metric : std::uint8_t {
   kScanSeconds,
   kDecisionSeconds,
   kLogLinesDropped,
+  kCgroups,
   kBuildInfo,
   kCount
 };
@@ -81,6 +83,8 @@ inline constexpr std::array<std::string_view, 8> kLossReason{
     "threads-full",     "scan-table-full",     "scan-contended", "pending-table-full"};
 inline constexpr std::array<std::string_view, 4> kRuleKind{"banned", "allowed-pattern",
                                                            "allowed-executable", "allowed-address"};
+inline constexpr std::array<std::string_view, 4> kCgroupKind{"container", "pod", "protected",
+                                                             "unclassified"};
 inline constexpr std::array<std::string_view, 2> kReloadResult{"success", "failure"};
 }  // namespace values
 
@@ -96,6 +100,7 @@ inline constexpr std::array<Label, 2> kLoss{
 inline constexpr std::array<Label, 2> kRules{
     {{"detector", values::kDetector}, {"kind", values::kRuleKind}}};
 inline constexpr std::array<Label, 1> kReload{{{"result", values::kReloadResult}}};
+inline constexpr std::array<Label, 1> kCgroupKind{{{"kind", values::kCgroupKind}}};
 inline constexpr std::array<Label, 1> kVersion{{{"version", {}}}};
 }  // namespace labels
 
@@ -148,7 +153,9 @@ inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount
     {"cryptnono_processes_reported_total", Type::kCounter, labels::kDetector,
      "Processes that would have been killed but for the mode"},
     {"cryptnono_processes_refused_total", Type::kCounter, labels::kDetector,
-     "Processes not touched because they are protected or out of scope"},
+     "Processes not touched because they are the daemon's own or out of scope"},
+    {"cryptnono_processes_protected_total", Type::kCounter, labels::kDetector,
+     "Processes not touched because the configuration protects them"},
     {"cryptnono_limit_suppressed_total", Type::kCounter, labels::kDetector,
      "Processes not killed because of the blast-radius limit"},
     {"cryptnono_kills_failed_total", Type::kCounter, labels::kDetector,
@@ -170,6 +177,9 @@ inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount
      "Time from exec to the signal or to sparing, where user space decides"},
     {"cryptnono_log_lines_dropped_total", Type::kCounter, labels::kNone,
      "Log lines dropped because nobody read them"},
+    {"cryptnono_cgroups", Type::kGauge, labels::kCgroupKind,
+     "Cgroups by what they are; unclassified: of pods that may be protected, which neither the "
+     "kubelet nor the runtime has said yet"},
     {"cryptnono_build_info", Type::kGauge, labels::kVersion, "1; the version is in the label"},
 }};
 

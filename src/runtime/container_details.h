@@ -25,4 +25,22 @@ struct ContainerDetails {
   }
 };
 
+// One pod, as the runtime lists it.
+struct PodInfo {
+  std::string uid;
+  std::string name;
+  std::string pod_namespace;
+  std::string sandbox_id;
+  std::map<std::string, std::string> labels;
+};
+
+// One container, as the runtime lists it.
+struct ContainerInfo {
+  std::string id;
+  std::string name;  // in its pod
+  std::string sandbox_id;
+  std::string pod_uid;
+  std::map<std::string, std::string> labels;
+};
+
 }  // namespace cryptnono::runtime

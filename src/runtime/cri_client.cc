@@ -49,6 +49,58 @@ Result<ContainerDetails> parse_container_status(std::string_view body,
   return details;
 }
 
+Result<std::vector<PodInfo>> parse_pods(std::string_view body) {
+  cri::ListPodSandboxResponse response;
+  if (!response.ParseFromArray(body.data(), static_cast<int>(body.size())))
+    return fail("the runtime's answer cannot be read");
+  std::vector<PodInfo> out;
+  for (const cri::PodSandbox& each : response.items()) {
+    out.push_back({.uid = each.metadata().uid(),
+                   .name = each.metadata().name(),
+                   .pod_namespace = each.metadata().namespace_(),
+                   .sandbox_id = each.id(),
+                   .labels = {each.labels().begin(), each.labels().end()}});
+  }
+  return out;
+}
+
+Result<std::vector<ContainerInfo>> parse_containers(std::string_view body) {
+  cri::ListContainersResponse response;
+  if (!response.ParseFromArray(body.data(), static_cast<int>(body.size())))
+    return fail("the runtime's answer cannot be read");
+  std::vector<ContainerInfo> out;
+  for (const cri::Container& each : response.containers()) {
+    const auto uid = each.labels().find("io.kubernetes.pod.uid");
+    out.push_back({.id = each.id(),
+                   .name = each.metadata().name(),
+                   .sandbox_id = each.pod_sandbox_id(),
+                   .pod_uid = uid == each.labels().end() ? std::string() : uid->second,
+                   .labels = {each.labels().begin(), each.labels().end()}});
+  }
+  return out;
+}
+
+namespace {
+
+// The reply of a method whose request has no fields that matter here.
+Result<std::string> list(GrpcChannel& channel, std::string_view method, int timeout_ms) {
+  GrpcAnswer answer = TRY(channel.call(method, {}, timeout_ms));
+  if (answer.status == 0) return std::move(answer.body);
+  return fail("the runtime refused: " + answer.message + " (" + std::to_string(answer.status) +
+              ")");
+}
+
+}  // namespace
+
+Result<std::vector<PodInfo>> CriClient::pods(int timeout_ms) {
+  return parse_pods(TRY(list(channel_, "/runtime.v1.RuntimeService/ListPodSandbox", timeout_ms)));
+}
+
+Result<std::vector<ContainerInfo>> CriClient::containers(int timeout_ms) {
+  return parse_containers(
+      TRY(list(channel_, "/runtime.v1.RuntimeService/ListContainers", timeout_ms)));
+}
+
 Result<std::optional<ContainerDetails>> CriClient::container(
     std::string_view id, const std::vector<std::string>& environment, int timeout_ms) {
   cri::ContainerStatusRequest request;

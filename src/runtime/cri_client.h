@@ -23,6 +23,13 @@ class CriClient {
                                                     const std::vector<std::string>& environment,
                                                     int timeout_ms);
 
+  // All pods and all containers that the runtime knows.
+  Result<std::vector<PodInfo>> pods(int timeout_ms);
+  Result<std::vector<ContainerInfo>> containers(int timeout_ms);
+
+  // The process that answers; 0 without a connection.
+  [[nodiscard]] pid_t peer_pid() const { return channel_.peer_pid(); }
+
  private:
   GrpcChannel channel_;
 };
@@ -30,5 +37,9 @@ class CriClient {
 // A serialized ContainerStatusResponse as details; exposed for tests.
 Result<ContainerDetails> parse_container_status(std::string_view body,
                                                 const std::vector<std::string>& environment);
+
+// Serialized ListPodSandboxResponse and ListContainersResponse; exposed for tests.
+Result<std::vector<PodInfo>> parse_pods(std::string_view body);
+Result<std::vector<ContainerInfo>> parse_containers(std::string_view body);
 
 }  // namespace cryptnono::runtime

@@ -12,7 +12,6 @@
 #include <cstring>
 
 #include "base/clock.h"
-#include "container/scope.h"
 #include "detect/exec/exec_record.h"
 #include "kernel/table_map.h"
 
@@ -39,8 +38,11 @@ bool wait_for_records(int ring_fd, int stop_fd) {
 
 }  // namespace
 
-ExecDetector::ExecDetector(std::unique_ptr<ExecProgram> program, FindingSink sink)
-    : program_(std::move(program)), sink_(std::move(sink)), stop_fd_(eventfd(0, EFD_CLOEXEC)) {}
+ExecDetector::ExecDetector(std::unique_ptr<ExecProgram> program, FindingSink sink, Locate locate)
+    : program_(std::move(program)),
+      sink_(std::move(sink)),
+      locate_(std::move(locate)),
+      stop_fd_(eventfd(0, EFD_CLOEXEC)) {}
 
 ExecDetector::~ExecDetector() { stop(); }
 
@@ -63,7 +65,6 @@ Result<void> ExecDetector::apply(const ExecSettings& settings) {
 }
 
 Result<void> ExecDetector::start() {
-  refresh_units();
   events_ = std::make_unique<kernel::RingBuffer>(
       TRY(program_->events([this](std::span<const std::byte> record) { on_event(record); })));
   decisions_ = std::make_unique<kernel::RingBuffer>(
@@ -111,15 +112,14 @@ void ExecDetector::read_events() {
 }
 
 void ExecDetector::scan_forever() {
-  ExecScan scan(sink_,
-                [this](const std::string& cgroup, uid_t uid) { return unit_of(cgroup, uid); });
+  ExecScan scan(sink_, locate_);
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     scan_requested_ = false;
     std::shared_ptr<const ExecRules> rules = generations_.back();
     lock.unlock();
     const std::uint64_t begin = monotonic_ns();
-    refresh_units();
+    if (before_scan_) before_scan_();
     scanned_ += scan.run(rules);
     ++scans_;
     last_scan_s_ = static_cast<double>(monotonic_ns() - begin) / 1e9;
@@ -152,42 +152,6 @@ void ExecDetector::request_scan() {
   scan_wake_.notify_all();
 }
 
-void ExecDetector::refresh_units() {
-  const std::string mount_point = container::cgroup2_mount_point();
-  if (mount_point.empty()) return;
-  container::CgroupTree tree = container::read_cgroup_tree(mount_point);
-  std::vector<kernel::UnitCgroup> units;
-  units.reserve(tree.units.size());
-  for (const container::CgroupUnit& unit : tree.units) {
-    units.push_back({.cgroup_id = unit.cgroup_id, .unit = unit.unit});
-  }
-  // On failure the kernel counts by user, which is coarser but safe.
-  [[maybe_unused]] const Result<void> told = program_->enforcement().set_units(units);
-  if (cgroups_seen_) cgroups_seen_(tree);
-  const std::lock_guard lock(mutex_);
-  cgroups_ = std::move(tree);
-}
-
-std::uint64_t ExecDetector::unit_of(const std::string& proc_cgroup, uid_t uid) const {
-  const std::string_view path = container::cgroup_path(proc_cgroup, "");
-  const std::lock_guard lock(mutex_);
-  for (const container::CgroupUnit& unit : cgroups_.units) {
-    const auto known = cgroups_.paths.find(unit.cgroup_id);
-    if (known != cgroups_.paths.end() && known->second == path) return unit.unit;
-  }
-  return LIMIT_UNIT_USER | uid;
-}
-
-std::string ExecDetector::cgroup_path(std::uint64_t cgroup_id) const {
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = cgroups_.paths.find(cgroup_id);
-    if (found != cgroups_.paths.end()) return found->second;
-  }
-  // Younger than the last look at the hierarchy.
-  return container::cgroup_path_of(container::cgroup2_mount_point(), cgroup_id);
-}
-
 std::shared_ptr<const ExecRules> ExecDetector::rules_of(std::uint32_t generation) const {
   const std::lock_guard lock(mutex_);
   for (const auto& rules : generations_) {
@@ -200,8 +164,16 @@ void ExecDetector::on_event(std::span<const std::byte> record) {
   std::optional<ExecRecord> parsed = parse_exec_record(record);
   if (!parsed) return;
   Finding finding = finding_of(*parsed, rules_of(parsed->event.generation));
-  finding.kind = parsed->event.verdict == EXEC_KILLED ? Finding::Kind::kKilledInKernel
-                                                      : Finding::Kind::kReportedInKernel;
+  switch (parsed->event.verdict) {
+    case EXEC_KILLED:
+      finding.kind = Finding::Kind::kKilledInKernel;
+      break;
+    case EXEC_SPARED:
+      finding.kind = Finding::Kind::kProtected;
+      break;
+    default:
+      finding.kind = Finding::Kind::kReportedInKernel;
+  }
   finding.limited = (parsed->event.flags & EXEC_LIMITED) != 0;
   sink_(finding);
 }

@@ -12,7 +12,6 @@
 
 #include "base/fd.h"
 #include "base/result.h"
-#include "container/unit_map.h"
 #include "detect/exec/exec_program.h"
 #include "detect/exec/exec_rules.h"
 #include "detect/exec/exec_scan.h"
@@ -35,7 +34,7 @@ struct ExecSettings {
 class ExecDetector {
  public:
   // `program` is loaded, not attached.
-  ExecDetector(std::unique_ptr<ExecProgram> program, FindingSink sink);
+  ExecDetector(std::unique_ptr<ExecProgram> program, FindingSink sink, Locate locate);
   // Stops.
   ~ExecDetector();
   ExecDetector(const ExecDetector&) = delete;
@@ -59,21 +58,13 @@ class ExecDetector {
   };
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] ExecProgram& program() { return *program_; }
-  // Called, before start(): `seen` gets the hierarchy each time it is read, from the thread of the
-  // scans.
-  void watch_cgroups(std::function<void(const container::CgroupTree&)> seen) {
-    cgroups_seen_ = std::move(seen);
-  }
-  // The path of a cgroup from its mount point, "" if not known (yet).
-  [[nodiscard]] std::string cgroup_path(std::uint64_t cgroup_id) const;
-  // The limit's unit of a process with this /proc/PID/cgroup: its container, or its user.
-  [[nodiscard]] std::uint64_t unit_of(const std::string& proc_cgroup, uid_t uid) const;
+  // Before start(): called before each look at all processes, on the thread of the scans.
+  void before_scans(std::function<void()> call) { before_scan_ = std::move(call); }
 
  private:
   void read_decisions();
   void read_events();
   void scan_forever();
-  void refresh_units();
   void forget_generations(std::shared_ptr<const ExecRules>& used);
   void on_event(std::span<const std::byte> record);
   void on_decision(std::span<const std::byte> record);
@@ -82,7 +73,8 @@ class ExecDetector {
 
   std::unique_ptr<ExecProgram> program_;
   FindingSink sink_;
-  std::function<void(const container::CgroupTree&)> cgroups_seen_;
+  Locate locate_;
+  std::function<void()> before_scan_;
   std::unique_ptr<kernel::RingBuffer> events_;
   std::unique_ptr<kernel::RingBuffer> decisions_;
   Fd stop_fd_;  // an eventfd, readable when the threads are to end
@@ -94,7 +86,6 @@ class ExecDetector {
   // The newest last; older ones for records that are still queued, until the next scan or
   // kGenerationsKept.
   std::vector<std::shared_ptr<const ExecRules>> generations_;
-  container::CgroupTree cgroups_;
   double scan_interval_s_ = 10;
   bool scan_requested_ = false;
   bool stopping_ = false;

@@ -39,6 +39,8 @@ Result<std::unique_ptr<ExecProgram>> ExecProgram::load() {
       kernel::Enforcement::Parts{.settings = &state->skeleton->bss->settings,
                                  .protected_pids = state->skeleton->maps.protected_pids,
                                  .units = state->skeleton->maps.units,
+                                 .protected_users = state->skeleton->maps.protected_users,
+                                 .protected_files = state->skeleton->maps.protected_files,
                                  .limit_admit = state->skeleton->progs.limit_admit});
   return std::unique_ptr<ExecProgram>(new ExecProgram(std::move(state)));
 }

@@ -46,6 +46,8 @@ Finding finding_of(const ExecRecord& record, std::shared_ptr<const ExecRules> ru
   finding.argv_bytes = event.argv_bytes;
   finding.judgement.groups = event.groups;
   finding.judgement.rule = event.rule;
+  finding.origin = origin_of(event.origin);
+  finding.spared = static_cast<container::Spared>(event.spared_why);
   finding.rules = std::move(rules);
   return finding;
 }

@@ -2,9 +2,6 @@
 
 #include <string_view>
 
-#include "container/scope.h"
-#include "container/unit_map.h"
-
 namespace cryptnono::detect {
 
 namespace {
@@ -66,8 +63,7 @@ bool ExecScan::read_without_main_thread(pid_t pid) {
 
 bool ExecScan::tell(pid_t pid, const std::shared_ptr<const ExecRules>& rules, Told& told) {
   const auto stat = reader_.read_stat(pid);
-  const auto uid = reader_.read_uid(pid);
-  if (!stat || !uid) return false;
+  if (!stat) return false;
   const std::size_t hash = std::hash<std::string_view>()(cmdline_);
   if (told.start_ticks == stat->start_ticks && told.cmdline_hash == hash &&
       told.generation == rules->generation()) {
@@ -75,18 +71,9 @@ bool ExecScan::tell(pid_t pid, const std::shared_ptr<const ExecRules>& rules, To
   }
   Finding finding;
   finding.source = Source::kScan;
-  finding.pid = pid;
-  finding.start_ticks = stat->start_ticks;
-  finding.ppid = stat->ppid;
-  finding.uid = *uid;
-  finding.comm = stat->comm;
-  finding.path = reader_.read_exe(pid);
-  finding.argv = cmdline_;
+  if (!read_subject(reader_, pid, locate_, finding)) return false;
+  finding.argv = cmdline_;  // what was matched
   finding.argv_bytes = cmdline_.size();
-  const std::string cgroup = reader_.read_cgroup(pid);
-  finding.unit = unit_of_(cgroup, *uid);
-  const std::string mount_point = container::cgroup2_mount_point();
-  finding.cgroup_id = container::cgroup_id_of(mount_point, container::cgroup_path(cgroup, ""));
   finding.rules = rules;
   const ExecLine line{.text = {.path = finding.path, .filename = {}, .argv = finding.argv},
                       .path_trusted = reader_.executable_trusted(pid)};

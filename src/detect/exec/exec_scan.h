@@ -17,11 +17,7 @@ namespace cryptnono::detect {
 // One thread.
 class ExecScan {
  public:
-  using UnitOf = std::function<std::uint64_t(const std::string& proc_cgroup, uid_t uid)>;
-
-  // `unit_of` names the limit's unit of a process.
-  ExecScan(FindingSink sink, UnitOf unit_of)
-      : sink_(std::move(sink)), unit_of_(std::move(unit_of)) {}
+  ExecScan(FindingSink sink, Locate locate) : sink_(std::move(sink)), locate_(std::move(locate)) {}
 
   // One pass over all processes. A process is told to the sink once, and again when its command
   // line, its identity or the rules have changed, or when the sink was not done with it. Returns
@@ -40,7 +36,7 @@ class ExecScan {
   bool tell(pid_t pid, const std::shared_ptr<const ExecRules>& rules, Told& told);
 
   FindingSink sink_;
-  UnitOf unit_of_;
+  Locate locate_;
   proc::ProcReader reader_;
   std::string cmdline_;  // reused
   std::unordered_map<pid_t, Told> told_;

@@ -2,14 +2,13 @@
 // and the metrics.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "detect/exec/exec_rules.h"
+#include "detect/subject.h"
 
 namespace cryptnono::detect {
 
@@ -20,29 +19,20 @@ enum class Source : std::uint8_t {
   kScan   // "psutil.process_iter"
 };
 
-struct Finding {
+struct Finding : Subject {
   enum class Kind : std::uint8_t {
     kKilledInKernel,    // done
     kReportedInKernel,  // the mode or the limit kept the kernel from killing
     kBanned,            // to be acted on now
-    kSpared             // banned, but allowed
+    kSpared,            // banned, but allowed
+    kProtected          // banned, but `spared`
   };
   Kind kind = Kind::kBanned;
   Source source = Source::kExec;
   bool limited = false;  // kReportedInKernel: because of the blast-radius limit
 
-  pid_t pid = 0;
-  std::uint64_t start_ticks = 0;
-  std::uint64_t unit = 0;
-  std::uint64_t cgroup_id = 0;  // 0: not known
-  std::uint64_t exec_ns = 0;    // CLOCK_MONOTONIC at the exec; 0: not known
-  pid_t ppid = 0;
-  uid_t uid = 0;
-  std::string comm;
-  std::string filename;          // as given to execve; "" from a scan
-  std::string path;              // of the executable
-  std::string argv;              // NUL after each argument
-  std::uint64_t argv_bytes = 0;  // of the whole command line; more than argv.size() if that is cut
+  std::uint64_t exec_ns = 0;  // CLOCK_MONOTONIC at the exec; 0: not known
+  std::string filename;       // as given to execve; "" from a scan
 
   std::shared_ptr<const ExecRules> rules;  // that judged; null if their generation is gone
   Judgement judgement;

@@ -68,6 +68,9 @@ std::optional<FlowFinding> parse_flow_record(std::span<const std::byte> record) 
     case FLOW_DECIDE:
       out.kind = FlowFinding::Kind::kToKill;
       break;
+    case FLOW_SPARED:
+      out.kind = FlowFinding::Kind::kProtected;
+      break;
     default:
       out.kind = FlowFinding::Kind::kSeen;
   }
@@ -84,6 +87,8 @@ std::optional<FlowFinding> parse_flow_record(std::span<const std::byte> record) 
   out.uid = event.uid;
   out.comm.assign(event.comm, strnlen(event.comm, sizeof event.comm));
   out.argv_bytes = event.argv_bytes;
+  out.origin = origin_of(event.origin);
+  out.spared = static_cast<container::Spared>(event.spared_why);
   std::copy_n(event.addr, out.destination.address.size(), out.destination.address.begin());
   out.destination.port = event.port;
   out.destination.protocol = event.protocol;
@@ -99,8 +104,11 @@ std::optional<FlowFinding> parse_flow_record(std::span<const std::byte> record) 
   return out;
 }
 
-FlowDetector::FlowDetector(std::unique_ptr<FlowProgram> program, FlowSink sink)
-    : program_(std::move(program)), sink_(std::move(sink)), stop_fd_(eventfd(0, EFD_CLOEXEC)) {}
+FlowDetector::FlowDetector(std::unique_ptr<FlowProgram> program, FlowSink sink, Locate locate)
+    : program_(std::move(program)),
+      sink_(std::move(sink)),
+      locate_(std::move(locate)),
+      stop_fd_(eventfd(0, EFD_CLOEXEC)) {}
 
 FlowDetector::~FlowDetector() { stop(); }
 
@@ -202,20 +210,10 @@ bool FlowDetector::judge_unit(const flow_unit_key& /*key*/, const flow_unit& uni
   FlowFinding finding;
   finding.kind = FlowFinding::Kind::kToKill;
   finding.reason = FlowFinding::Reason::kScan;
-  finding.pid = static_cast<pid_t>(unit.last_pid);
-  finding.start_ticks = boottime_ns_to_ticks(unit.last_start);
-  finding.uid = unit.last_uid;
-  finding.unit = unit.last_unit;
-  finding.cgroup_id = unit.last_cgroup;
   const proc::ProcReader reader;
-  const auto stat = reader.read_stat(finding.pid);
-  // Gone, killed by the kernel perhaps.
-  if (!stat || stat->start_ticks != finding.start_ticks) return true;
-  finding.ppid = stat->ppid;
-  finding.comm = stat->comm;
-  finding.path = reader.read_exe(finding.pid);
-  reader.read_cmdline(finding.pid, finding.argv);
-  finding.argv_bytes = finding.argv.size();
+  const bool there = read_subject(reader, static_cast<pid_t>(unit.last_pid), locate_, finding) &&
+                     finding.start_ticks == boottime_ns_to_ticks(unit.last_start);
+  if (!there) return true;  // gone, killed by the kernel perhaps
   for (const flow_pair& pair : pairs_of(unit)) {
     if (in_window(pair, scan, now)) finding.destinations.push_back(destination_of(pair));
   }

@@ -29,7 +29,7 @@ struct FlowSettings {
 class FlowDetector {
  public:
   // `program` is loaded, not attached.
-  FlowDetector(std::unique_ptr<FlowProgram> program, FlowSink sink);
+  FlowDetector(std::unique_ptr<FlowProgram> program, FlowSink sink, Locate locate);
   // Stops.
   ~FlowDetector();
   FlowDetector(const FlowDetector&) = delete;
@@ -55,6 +55,7 @@ class FlowDetector {
 
   std::unique_ptr<FlowProgram> program_;
   FlowSink sink_;
+  Locate locate_;
   std::unique_ptr<kernel::RingBuffer> events_;
   std::unique_ptr<kernel::RingBuffer> decisions_;
   Fd stop_fd_;

@@ -1,13 +1,13 @@
 // FlowFinding: a connect that tcpflowkiller has something to say about.
 #pragma once
 
-#include <sys/types.h>
-
 #include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
+
+#include "detect/subject.h"
 
 namespace cryptnono::detect {
 
@@ -18,31 +18,22 @@ struct FlowDestination {
   std::uint32_t connects = 1;
 };
 
-struct FlowFinding {
+struct FlowFinding : Subject {
   enum class Kind : std::uint8_t {
     kKilledInKernel,
     kReportedInKernel,
-    kToKill,  // the kernel could not: user space must
-    kSeen     // logConnects
+    kToKill,    // the kernel could not: user space must
+    kSeen,      // logConnects
+    kProtected  // `spared`
   };
   enum class Reason : std::uint8_t { kBannedAddress, kScan };
 
   Kind kind = Kind::kSeen;
   Reason reason = Reason::kBannedAddress;
   bool limited = false;
-  bool refused = false;       // no packet left
-  std::uint64_t time_ns = 0;  // CLOCK_MONOTONIC, of the connect; 0: found afterwards
-  pid_t pid = 0;
-  std::uint64_t start_ticks = 0;
-  std::uint64_t unit = 0;  // of the blast-radius limit
-  std::uint64_t cgroup_id = 0;
-  pid_t ppid = 0;
-  uid_t uid = 0;
-  std::string comm;
-  std::string path;  // of the executable
-  std::string argv;  // argument area
-  std::uint64_t argv_bytes = 0;
-  FlowDestination destination;                // the one at hand; port 0: none
+  bool refused = false;         // no packet left
+  std::uint64_t time_ns = 0;    // CLOCK_MONOTONIC, of the connect; 0: found afterwards
+  FlowDestination destination;  // the one at hand; port 0: none
   std::vector<FlowDestination> destinations;  // scans: those that were counted
 };
 

@@ -32,6 +32,8 @@ kernel::Enforcement::Parts parts_of(Skeleton& skeleton) {
   return {.settings = skeleton->bss == nullptr ? nullptr : &skeleton->bss->settings,
           .protected_pids = skeleton->maps.protected_pids,
           .units = skeleton->maps.units,
+          .protected_users = skeleton->maps.protected_users,
+          .protected_files = skeleton->maps.protected_files,
           .limit_admit = skeleton->progs.limit_admit};
 }
 

@@ -63,10 +63,10 @@ struct FpuDetector::Inherited {
   std::uint64_t at = 0;
 };
 
-FpuDetector::FpuDetector(std::unique_ptr<FpuProgram> program, FpuSink sink, UnitOf unit_of)
+FpuDetector::FpuDetector(std::unique_ptr<FpuProgram> program, FpuSink sink, Locate locate)
     : program_(std::move(program)),
       sink_(std::move(sink)),
-      unit_of_(std::move(unit_of)),
+      locate_(std::move(locate)),
       sampler_(*program_),
       stop_fd_(eventfd(0, EFD_CLOEXEC)) {}
 
@@ -253,18 +253,9 @@ void FpuDetector::judge_process(Process& process, std::uint64_t now) {
 FpuFinding FpuDetector::describe(const Process& process, const FpuJudgement& judgement,
                                  std::uint64_t now) const {
   FpuFinding finding;
-  finding.pid = static_cast<pid_t>(process.key.first);
-  if (const auto stat = reader_.read_stat(finding.pid)) {
-    finding.start_ticks = stat->start_ticks;
-    finding.ppid = stat->ppid;
-    finding.comm = stat->comm;
-  }
+  read_subject(reader_, static_cast<pid_t>(process.key.first), locate_, finding);
   finding.uid = process.uid;
-  finding.path = reader_.read_exe(finding.pid);
-  if (!reader_.read_cmdline(finding.pid, finding.command_line) || finding.command_line.empty())
-    reader_.read_thread_cmdline(finding.pid, finding.command_line);
-  finding.cgroup_id = process.cgroup_id;
-  finding.unit = unit_of_(reader_.read_cgroup(finding.pid), finding.uid);
+  if (finding.cgroup_id == 0) finding.cgroup_id = process.cgroup_id;
   finding.counts = total_of(process.evidence);
   finding.score = judgement.score;
   finding.samples = process.samples;
@@ -292,10 +283,10 @@ void FpuDetector::found(Process& process, const FpuJudgement& judgement, std::ui
     return;
   }
   if (exempt(finding)) {
-    finding.spared = true;
+    finding.cleared = true;
     finding.why = "exempt executable";
   }
-  process.done = sink_(finding) || finding.spared;
+  process.done = sink_(finding) || finding.cleared;
   set_active(process, false);
   if (!process.done) pause(process, now);
 }
@@ -316,7 +307,7 @@ void FpuDetector::cleared(Process& process, const FpuJudgement& judgement, std::
   if (judgement.all_modes && !process.told_spared) {
     process.told_spared = true;
     FpuFinding finding = describe(process, judgement, now);
-    finding.spared = true;
+    finding.cleared = true;
     sink_(finding);
   }
   remember_score(process);

@@ -33,10 +33,7 @@ struct FpuSettings {
 // apply(), start() and stop() belong to one thread; the rest may be called from any.
 class FpuDetector {
  public:
-  // `unit_of` gives the limit's unit of a process, from /proc/PID/cgroup and its user.
-  using UnitOf = std::function<std::uint64_t(const std::string& proc_cgroup, uid_t uid)>;
-
-  FpuDetector(std::unique_ptr<FpuProgram> program, FpuSink sink, UnitOf unit_of);
+  FpuDetector(std::unique_ptr<FpuProgram> program, FpuSink sink, Locate locate);
   ~FpuDetector();
   FpuDetector(const FpuDetector&) = delete;
   FpuDetector& operator=(const FpuDetector&) = delete;
@@ -83,7 +80,7 @@ class FpuDetector {
 
   std::unique_ptr<FpuProgram> program_;
   FpuSink sink_;
-  UnitOf unit_of_;
+  Locate locate_;
   Sampler sampler_;
   proc::ProcReader reader_;
   std::unique_ptr<kernel::RingBuffer> events_;

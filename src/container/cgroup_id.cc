@@ -1,4 +1,4 @@
-#include "container/unit_map.h"
+#include "container/cgroup_id.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -7,7 +7,6 @@
 #include <filesystem>
 
 #include "base/fd.h"
-#include "container/cgroup_parse.h"
 
 namespace cryptnono::container {
 
@@ -19,32 +18,6 @@ std::uint64_t inode_of(const std::string& path) {
 }
 
 }  // namespace
-
-CgroupTree read_cgroup_tree(const std::string& mount_point) {
-  namespace fs = std::filesystem;
-  CgroupTree tree;
-  std::error_code error;
-  fs::recursive_directory_iterator it(mount_point, fs::directory_options::skip_permission_denied,
-                                      error);
-  std::unordered_map<std::string, std::uint64_t> unit_ids;
-  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-    std::error_code ignored;
-    if (!it->is_directory(ignored)) continue;
-    if (tree.paths.size() >= kMaxCgroups) break;
-    const std::string path = it->path().string().substr(mount_point.size());
-    const std::uint64_t id = inode_of(it->path().string());
-    if (id == 0) continue;
-    const CgroupIdentity identity = identify_cgroup(path);
-    if (identity.runtime != Runtime::kNone) {
-      const std::string through(identity.through);
-      auto [known, added] = unit_ids.try_emplace(through, 0);
-      if (added) known->second = through == path ? id : inode_of(mount_point + through);
-      tree.units.push_back({.cgroup_id = id, .unit = known->second});
-    }
-    tree.paths.emplace(id, path);
-  }
-  return tree;
-}
 
 std::string cgroup_path_of(const std::string& mount_point, std::uint64_t cgroup_id) {
   // A kernfs file handle is the inode number (FILEID_KERNFS, include/linux/exportfs.h).

@@ -1,0 +1,58 @@
+#include "app/event_record.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "base/timestamp.h"
+
+namespace cryptnono::app {
+
+namespace {
+
+std::string started(std::uint64_t ticks) {
+  static const auto ticks_per_second = static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
+  return timestamp(CLOCK_BOOTTIME, ticks * (1'000'000'000 / ticks_per_second));
+}
+
+std::string ancestors(const detect::Origin& origin) {
+  std::string out;
+  for (const detect::Ancestor& each : origin.ancestors) {
+    out += fmt::format(R"({}{{"pid": {}, "uid": {}, "comm": {}}})", out.empty() ? "" : ", ",
+                       each.pid, each.uid, json_string(each.comm));
+  }
+  return "[" + out + "]";
+}
+
+// As the cluster names the node, else as it names itself.
+const std::string& node() {
+  static const std::string name = [] {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets it
+    if (const char* said = std::getenv("NODE_NAME"); said != nullptr && *said != 0)
+      return std::string(said);
+    std::array<char, 256> host{};
+    gethostname(host.data(), host.size() - 1);
+    return std::string(host.data());
+  }();
+  return name;
+}
+
+}  // namespace
+
+void add_record(JsonLine& line, const detect::Subject& who, const EventRecord& record) {
+  line.add("detector", record.detector).add("rule", record.rule);
+  if (!record.evidence.empty()) line.add_json("evidence", record.evidence);
+  line.add("uid", std::uint64_t{who.uid})
+      .add("ppid", who.ppid)
+      .add("comm", who.comm)
+      .add("exe", who.path)
+      .add("started", started(who.start_ticks))
+      .add_json("ancestors", ancestors(who.origin))
+      .add("node", node());
+  if (record.event_ns != 0) line.add("event_time", timestamp(CLOCK_MONOTONIC, record.event_ns));
+  if (record.signal_ns != 0) line.add("signal_time", timestamp(CLOCK_MONOTONIC, record.signal_ns));
+}
+
+}  // namespace cryptnono::app

@@ -1,0 +1,24 @@
+// The record of one event, the same for every detector (docs/events.md): who it was, which rule,
+// how sure, and when. Where it was is EventLog's.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/json_line.h"
+#include "detect/subject.h"
+
+namespace cryptnono::app {
+
+struct EventRecord {
+  std::string_view detector;
+  std::string rule;             // names it without telling it
+  std::string evidence;         // a JSON object: how sure
+  std::uint64_t event_ns = 0;   // CLOCK_MONOTONIC of the exec or connect; 0: not known
+  std::uint64_t signal_ns = 0;  // of the signal; 0: none was sent
+};
+
+void add_record(JsonLine& line, const detect::Subject& who, const EventRecord& record);
+
+}  // namespace cryptnono::app

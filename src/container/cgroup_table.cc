@@ -1,0 +1,116 @@
+#include "container/cgroup_table.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+namespace cryptnono::container {
+
+namespace {
+
+// Where the kubelet and Docker make theirs: "kubepods" and its classes of service by either driver,
+// and "/docker" in the hierarchy's root.
+bool is_nursery(std::string_view path) {
+  const std::string_view last = path.substr(path.rfind('/') + 1);
+  static constexpr std::array<std::string_view, 6> kNames{"kubepods",
+                                                          "kubepods-burstable.slice",
+                                                          "kubepods-besteffort.slice",
+                                                          "kubepods.slice",
+                                                          "burstable",
+                                                          "besteffort"};
+  if (path == "/docker" || path == "/docker/buildkit") return true;
+  if (last == "burstable" || last == "besteffort") return path.find("/kubepods/") != path.npos;
+  return std::find(kNames.begin(), kNames.end(), last) != kNames.end();
+}
+
+}  // namespace
+
+std::optional<CgroupOwner> owner_at(std::string_view path, std::uint64_t id) {
+  const CgroupIdentity identity = identify_cgroup(path);
+  if (identity.runtime != Runtime::kNone && identity.through.size() == path.size()) {
+    if (identity.runtime == Runtime::kUser)
+      return CgroupOwner{.kind = CgroupOwner::Kind::kUser,
+                         .id = id,
+                         .runtime = identity.runtime,
+                         .container_id = {},
+                         .pod_uid = {}};
+    return CgroupOwner{.kind = CgroupOwner::Kind::kContainer,
+                       .id = id,
+                       .runtime = identity.runtime,
+                       .container_id = identity.id,
+                       .pod_uid = pod_uid_of(path)};
+  }
+  if (identity.runtime != Runtime::kNone) return std::nullopt;  // below a container: its
+  const std::string_view last = path.substr(path.rfind('/') + 1);
+  const std::string uid = pod_uid_of(path);
+  if (!uid.empty() && pod_uid_of(last) == uid) {
+    return CgroupOwner{.kind = CgroupOwner::Kind::kPod,
+                       .id = id,
+                       .runtime = Runtime::kNone,
+                       .container_id = {},
+                       .pod_uid = uid};
+  }
+  if (is_nursery(path)) {
+    return CgroupOwner{.kind = CgroupOwner::Kind::kNursery,
+                       .id = id,
+                       .runtime = Runtime::kNone,
+                       .container_id = {},
+                       .pod_uid = {}};
+  }
+  return std::nullopt;
+}
+
+void CgroupTable::add(std::uint64_t id, std::string path) {
+  if (auto owner = owner_at(path, id)) {
+    owners_.insert_or_assign(id, std::move(*owner));
+    // Of the same path in two hierarchies, that of v2: the kernel side asks there first.
+    const auto [known, added] = ids_.try_emplace(path, id);
+    if ((id & kCgroupIdV1) == 0 || (known->second & kCgroupIdV1) != 0) known->second = id;
+  }
+  paths_.insert_or_assign(id, std::move(path));
+}
+
+void CgroupTable::replace(std::vector<std::pair<std::uint64_t, std::string>> cgroups) {
+  *this = {};
+  for (auto& [id, path] : cgroups) add(id, std::move(path));
+}
+
+std::string CgroupTable::path_of(std::uint64_t id) const {
+  const auto found = paths_.find(id);
+  return found == paths_.end() ? std::string() : found->second;
+}
+
+const CgroupOwner* CgroupTable::owner_of(std::string_view path) const {
+  for (;;) {
+    const auto found = ids_.find(std::string(path));
+    if (found != ids_.end()) {
+      const auto owner = owners_.find(found->second);
+      if (owner != owners_.end()) return &owner->second;
+    }
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string_view::npos || slash == 0) return nullptr;
+    path = path.substr(0, slash);
+  }
+}
+
+std::vector<std::pair<std::uint64_t, std::string>> read_cgroups(const std::string& mount_point) {
+  namespace fs = std::filesystem;
+  std::vector<std::pair<std::uint64_t, std::string>> out;
+  std::error_code error;
+  fs::recursive_directory_iterator it(mount_point, fs::directory_options::skip_permission_denied,
+                                      error);
+  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    std::error_code ignored;
+    if (!it->is_directory(ignored)) continue;
+    if (out.size() >= kMaxCgroups) break;
+    struct stat status {};
+    const std::string& path = it->path().native();
+    if (stat(path.c_str(), &status) == 0)
+      out.emplace_back(status.st_ino, path.substr(mount_point.size()));
+  }
+  return out;
+}
+
+}  // namespace cryptnono::container
