@@ -32,7 +32,7 @@ using container::Standing;
 constexpr int kStartTimeoutMs = 250;
 constexpr int kAskTimeoutMs = 2000;
 // What is still unknown is asked for again after this, then after twice as long, and so on.
-constexpr std::chrono::milliseconds kFirstPause{200};
+constexpr std::chrono::milliseconds kFirstPause{20};
 constexpr std::chrono::milliseconds kLongestPause{30'000};
 
 // The inode number of a mount namespace; 0 if the process is gone.

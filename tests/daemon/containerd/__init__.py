@@ -69,8 +69,12 @@ def image_archive(files):
 
 
 class Containerd:
-    def __init__(self, root, programs):
-        """`programs`: name in the image -> path of a static program; one is "pause", which waits for ever."""
+    instances = 0
+
+    def __init__(self, root, programs, procs=None):
+        """`programs`: name in the image -> path of a static program; one is "pause", which waits for ever. `procs`: cgroup.procs of
+        the cgroup that its own processes are to be in."""
+        self.procs = procs
         self.root = pathlib.Path(root)
         self.socket = self.root / "containerd.sock"
         (self.root / "config.toml").write_text(f"""version = 2
@@ -93,7 +97,9 @@ state = "{self.root}/state"
     bin_dir = "{self.root}/none"
     conf_dir = "{self.root}/none"
 """)
-        self.cgroup = f"cryptnono-test-{os.getpid()}-pods"  # below the root of each hierarchy
+        Containerd.instances += 1
+        # Below the root of each hierarchy.
+        self.cgroup = f"cryptnono-test-{os.getpid()}-pods{Containerd.instances}"
         self.pods = []
         self.start()
         archive = self.root / "image.tar"
@@ -108,9 +114,14 @@ state = "{self.root}/state"
     def start(self):
         import grpc
         log = open(self.root / "containerd.log", "ab")
+
+        def prepare():
+            die_with_parent()
+            if self.procs:
+                pathlib.Path(self.procs).write_text("0")
         # In namespaces of its own: when the test dies, so does everything that it started, and its mounts go.
         self.holder = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "containerd", "-c",
-                                        str(self.root / "config.toml")], stdout=log, stderr=log, preexec_fn=die_with_parent)
+                                        str(self.root / "config.toml")], stdout=log, stderr=log, preexec_fn=prepare)
         self.channel = grpc.insecure_channel(f"unix://{self.socket}")
         grpc.channel_ready_future(self.channel).result(timeout=30)
         self.pid = int(pathlib.Path(f"/proc/{self.holder.pid}/task/{self.holder.pid}/children").read_text())
