@@ -114,5 +114,82 @@ TEST(IdentifyCgroup, nobody_leaves_a_container_by_the_name_of_a_cgroup_below_it)
   }
 }
 
+const std::string kUid = "0b1c2d3e-4f50-4a6b-8c7d-9e0f1a2b3c4d";
+const std::string kEscapedUid = "0b1c2d3e_4f50_4a6b_8c7d_9e0f1a2b3c4d";
+const std::string kOtherUid = "ffffffff-4f50-4a6b-8c7d-9e0f1a2b3c4d";
+const std::string kStaticUid = "a1b2c3d4e5f60718293a4b5c6d7e8f90";
+
+TEST(PodUid, is_found_in_either_drivers_form) {
+  struct Case {
+    std::string path;
+    std::string uid;
+  };
+  const std::string burstable = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod";
+  const std::vector<Case> cases = {
+      {burstable + kEscapedUid + ".slice/cri-containerd-" + kId + ".scope", kUid},
+      {burstable + kEscapedUid + ".slice", kUid},
+      {burstable + kStaticUid + ".slice/crio-" + kId + ".scope/container", kStaticUid},
+      {"/kubepods.slice/kubepods-pod" + kEscapedUid + ".slice/docker-" + kId + ".scope", kUid},
+      {"/kubepods/burstable/pod" + kUid + "/" + kId, kUid},
+      {"/kubepods/pod" + kUid + "/crio-" + kId, kUid},
+      {"/kubepods/besteffort/pod" + kStaticUid + "/" + kId + "/init.scope", kStaticUid},
+      {"/kubepods-burstable-pod" + kEscapedUid + ".slice:cri-containerd:" + kId, kUid},
+      {"/system.slice/containerd.service/kubepods-besteffort-pod" + kStaticUid +
+           ".slice:cri-containerd:" + kId,
+       kStaticUid},
+      {"/../../kubepods/burstable/pod" + kUid + "/" + kId, kUid},
+      {"/../kubepods-burstable-pod" + kEscapedUid + ".slice/crio-" + kId + ".scope", kUid},
+      {"//kubepods//pod" + kUid + "//", kUid},
+      {"/kubepods/pod" + kUid + "/" + kId + "/docker/" + kInner, kUid},
+      // Kubernetes in Docker: the node itself is a container.
+      {"/docker/" + kInner + "/kubelet/kubepods/pod" + kUid + "/" + kId, kUid},
+      {"/docker/" + kInner + "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" +
+           kEscapedUid + ".slice/cri-containerd-" + kId + ".scope",
+       kUid},
+      {"/kubepods/pod" + kOtherUid + "/pod" + kUid + "/" + kId, kUid},
+  };
+  for (const Case& c : cases) EXPECT_EQ(pod_uid_of(c.path), c.uid) << c.path;
+}
+
+TEST(PodUid, takes_only_whole_uids) {
+  const std::vector<std::string> none = {
+      "",
+      "/",
+      "/pod",
+      "/podman/x",
+      "/kubepods/burstable",
+      "/kubepods.slice/kubepods-pod.slice",
+      "/docker/" + kId,
+      "/kubepods/pod" + kUid.substr(1),
+      "/kubepods/pod" + kUid + "0",
+      "/kubepods/pod-" + kUid,
+      "/kubepods/xpod" + kUid,
+      "/kubepods/" + kUid,
+      "/kubepods/podA" + kUid.substr(1),
+      "/kubepods/pod" + kStaticUid.substr(1),
+      "/kubepods/pod" + kStaticUid + "0",
+      "/kubepods-pod" + kEscapedUid + ".scope",
+      "/kubepods_pod" + kEscapedUid + ".slice",
+      "/kubepods/pod" + kUid.substr(0, 35) + "_",
+      "/kubepods/pod0b1c2d3e-4f50_4a6b-8c7d-9e0f1a2b3c4d",
+      "/machine.slice/machine-libpod_pod_" + kId + ".slice/libpod-" + kInner + ".scope",
+  };
+  for (const std::string& path : none) EXPECT_EQ(pod_uid_of(path), "") << path;
+}
+
+TEST(PodUid, nobody_passes_for_another_pod_by_the_name_of_a_cgroup_below_its_own) {
+  const std::string inside = "/kubepods/burstable/pod" + kUid + "/" + kId;
+  for (const std::string& below :
+       {"/pod" + kOtherUid, "/kubepods/pod" + kOtherUid + "/" + kInner,
+        "/kubepods.slice/kubepods-pod" + kOtherUid + ".slice/cri-containerd-" + kInner + ".scope",
+        "/kubepods-pod" + kOtherUid + ".slice:cri-containerd:" + kInner}) {
+    EXPECT_EQ(pod_uid_of(inside + below), kUid) << below;
+    EXPECT_EQ(pod_uid_of("/kubepods-pod" + kEscapedUid + ".slice:cri-containerd:" + kId + below),
+              kUid)
+        << below;
+    EXPECT_EQ(pod_uid_of("/elsewhere/cri-containerd-" + kId + ".scope" + below), "") << below;
+  }
+}
+
 }  // namespace
 }  // namespace cryptnono::container
