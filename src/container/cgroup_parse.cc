@@ -37,6 +37,38 @@ constexpr std::array<Prefix, 7> kPrefixes{{{"cri-containerd-", Runtime::kCri},
                                            {"libpod-payload-", Runtime::kPodman},
                                            {"libpod-", Runtime::kPodman}}};
 
+// A UUID with `-` or, from the systemd driver, `_`; or 32 digits: the hash of a static pod's
+// manifest.
+bool is_pod_uid(std::string_view text) {
+  constexpr std::string_view kUuid = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  constexpr std::size_t kHashLength = 32;
+  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  if (text.size() == kHashLength) return std::all_of(text.begin(), text.end(), is_hex);
+  if (text.size() != kUuid.size()) return false;
+  const char separator = text[kUuid.find('-')];
+  if (separator != '-' && separator != '_') return false;
+  for (std::size_t i = 0; i < kUuid.size(); ++i) {
+    if (kUuid[i] == '-' ? text[i] != separator : !is_hex(text[i])) return false;
+  }
+  return true;
+}
+
+// The uid of the pod whose cgroup `component` is; "" if it is none.
+std::string_view pod_uid_in(std::string_view component) {
+  constexpr std::string_view kPod = "pod";
+  constexpr std::string_view kSlice = ".slice";
+  component = component.substr(0, component.find(':'));  // "<slice>:cri-containerd:<id>"
+  if (component.ends_with(kSlice)) {
+    component.remove_suffix(kSlice.size());
+    const std::size_t dash = component.rfind("-pod");
+    if (dash == std::string_view::npos) return {};
+    component.remove_prefix(dash + 1);
+  }
+  if (!component.starts_with(kPod)) return {};
+  component.remove_prefix(kPod.size());
+  return is_pod_uid(component) ? component : std::string_view{};
+}
+
 // `component`, below `parent`.
 std::optional<CgroupIdentity> identify_component(std::string_view component,
                                                  std::string_view parent) {
@@ -73,42 +105,7 @@ std::optional<CgroupIdentity> identify_component(std::string_view component,
   return std::nullopt;
 }
 
-// The uid at the beginning of `text`, if one stands there and nothing that would belong to it
-// follows; "" otherwise.
-std::string uid_at(std::string_view text) {
-  constexpr std::size_t kUid = 36;        // 8-4-4-4-12
-  constexpr std::size_t kStaticUid = 32;  // of a static pod: the hash of its manifest
-  std::string uid;
-  for (const char c : text.substr(0, kUid)) {
-    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-    if (!hex && c != '-' && c != '_') break;
-    uid += c == '_' ? '-' : c;
-  }
-  const auto dash = [](std::size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; };
-  bool full = uid.size() == kUid;
-  for (std::size_t i = 0; i < uid.size() && full; ++i) full = (uid[i] == '-') == dash(i);
-  const bool plain = uid.size() == kStaticUid && uid.find('-') == std::string::npos;
-  if (!full && !plain) return {};
-  const std::string_view rest = text.substr(uid.size());
-  return rest.empty() || rest[0] == '.' || rest[0] == ':' ? uid : std::string();
-}
-
 }  // namespace
-
-std::string pod_uid_of(std::string_view path) {
-  std::string found;
-  for (std::size_t begin = 0; begin < path.size();) {
-    const std::size_t end = std::min(path.find('/', begin), path.size());
-    const std::string_view component = path.substr(begin, end - begin);
-    std::size_t pod = component.starts_with("pod") ? 0 : component.rfind("-pod");
-    if (pod != std::string_view::npos) {
-      if (pod != 0) ++pod;  // behind the dash
-      if (std::string uid = uid_at(component.substr(pod + 3)); !uid.empty()) found = std::move(uid);
-    }
-    begin = end + 1;
-  }
-  return found;
-}
 
 CgroupIdentity identify_cgroup(std::string_view path) {
   CgroupIdentity found;
@@ -131,6 +128,23 @@ CgroupIdentity identify_cgroup(std::string_view path) {
     begin = end + 1;
   }
   return found;
+}
+
+std::string pod_uid_of(std::string_view path) {
+  std::string_view found;
+  std::string_view parent;
+  for (std::size_t begin = 0; begin < path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view component = path.substr(begin, end - begin);
+    if (const std::string_view uid = pod_uid_in(component); !uid.empty()) found = uid;
+    const auto identity = identify_component(component, parent);
+    if (identity && (!found.empty() || identity->runtime == Runtime::kCri)) break;
+    if (!component.empty()) parent = component;
+    begin = end + 1;
+  }
+  std::string uid(found);
+  std::replace(uid.begin(), uid.end(), '_', '-');
+  return uid;
 }
 
 }  // namespace cryptnono::container

@@ -27,9 +27,11 @@ struct CgroupIdentity {
 // look from inside a cgroup namespace ("/../..") are fine. `through` points into `path`.
 CgroupIdentity identify_cgroup(std::string_view path);
 
-// The uid of the pod whose cgroup `path` is in, with "-" as Kubernetes writes it: of the deepest
-// component "pod<uid>" or "...-pod<uid>.slice" (a static pod's uid is 32 hex digits without any);
-// "" if there is none.
+// The uid of the pod that `path` is in, as /var/log/pods writes it: of the component `pod<uid>`
+// (cgroupfs) or `...-pod<uid>.slice` (systemd, which writes '_' for '-'); "" if none. A uid is a
+// UUID, or of a static pod 32 hex digits. The deepest component counts that is not below a
+// container of a pod: what is there is named by whoever is in it, who must not be able to pass for
+// another pod.
 std::string pod_uid_of(std::string_view path);
 
 }  // namespace cryptnono::container

@@ -100,6 +100,18 @@ void check_cgroup(std::string_view text) {
     require(same.runtime == found.runtime && same.id == found.id && same.through == found.through,
             "what is below belongs to the container");
   }
+
+  const std::string uid = container::pod_uid_of(text);
+  require(uid.empty() || uid.size() == 36 || uid.size() == 32, "a pod's uid is whole");
+  require(uid.find_first_not_of("0123456789abcdef-") == std::string::npos, "a pod's uid is plain");
+  require(container::pod_uid_of(std::string(text) + "/child") == uid,
+          "what is below belongs to the pod");
+  if (found.runtime == container::Runtime::kCri) {
+    const std::string inside(found.through);
+    require(container::pod_uid_of(inside + "/podffffffff-0000-4000-8000-000000000000") ==
+                container::pod_uid_of(inside),
+            "nobody in a pod's container passes for another pod");
+  }
 }
 
 void check_stat(std::string_view text) {
