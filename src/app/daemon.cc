@@ -122,10 +122,9 @@ Result<Daemon::Prepared> Daemon::prepare(const config::Config& config, std::uint
 Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
   const std::shared_ptr<detect::ExecRules>& rules = prepared.rules;
   const container::Scope scope = TRY(container::Scope::resolve(config.scope));
-  const bool kill = !config.dry_run && config.execwhacker.action == config::Action::kKill;
   const detect::ExecSettings settings{
       .rules = rules,
-      .kill_groups = kill ? rules->all_groups() : 0,
+      .kill_groups = config.dry_run ? 0 : rules->kill_groups(),
       .limit = config.execwhacker.limit,
       .include = TRY(kernel_scope(scope.include())),
       .exclude = TRY(kernel_scope(scope.exclude())),

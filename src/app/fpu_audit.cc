@@ -13,7 +13,7 @@ using enforce::Outcome;
 FpuAudit::FpuAudit(EventLog& log) : log_(log) {}
 
 void FpuAudit::apply(const config::Config& config, const container::Scope& scope) {
-  const bool kill = !config.dry_run && config.monero.action == config::Action::kKill;
+  const bool kill = !config.dry_run && kills(config.monero.action);
   limit_.set(config.monero.limit);
   enforcer_.set_policy(std::make_shared<enforce::Policy>(
       enforce::Policy{.kill_groups = kill ? 1U : 0U, .scope = scope}));

@@ -65,7 +65,7 @@ int run_explain_connect(const std::vector<std::string>& files,
     if (!flow.enabled) {
       out << text << ": spared: tcpflowkiller is not enabled\n";
     } else if (verdict.banned) {
-      const bool kills = !config.dry_run && flow.action == config::Action::kKill;
+      const bool kills = !config.dry_run && kills(flow.action);
       out << text << ": banned (" << ban
           << "): " << (kills ? "killed" : "killed, but for the mode: it is only reported") << '\n';
       code = ExitCode::kExplainKilled;
