@@ -8,6 +8,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <set>
 #include <vector>
 
@@ -24,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMillisecond = 1'000'000;
-constexpr useconds_t kPause_us = 1000;
+constexpr useconds_t kPauseUs = 1000;
 // A frozen cgroup is reached within milliseconds, unless a process waits in the kernel; such a one
 // does not fork, and gets its signal all the same.
 constexpr std::uint64_t kFreezeWait = 200 * kMillisecond;
@@ -97,7 +98,10 @@ std::string refusal_of(pid_t pid, const proc::ProcReader& reader, const Protecti
   if (pid == 0) return "holds a process of another pid namespace";
   const auto stat = reader.read_stat(pid);
   if (!stat) return {};
+  const auto handle = proc::ProcessHandle::open(pid, stat->start_ticks);
   const std::string_view why = protection({.pid = pid, .start_ticks = stat->start_ticks});
+  // What ends meanwhile is in no cgroup any more, and so seems out of scope.
+  if (!why.empty() && (!handle || handle->wait_end(0))) return {};
   return why.empty() ? std::string() : fmt::format("holds process {}, which is {}", pid, why);
 }
 
@@ -134,7 +138,7 @@ class Freeze {
  private:
   static void wait(const std::string& file, std::string_view line, std::uint64_t deadline) {
     const std::uint64_t until = std::min(deadline, monotonic_ns() + kFreezeWait);
-    while (!says(file, line) && monotonic_ns() < until) usleep(kPause_us);
+    while (!says(file, line) && monotonic_ns() < until) usleep(kPauseUs);
   }
 
   std::string file_;
@@ -213,7 +217,7 @@ KillResult ContainerKill::run() {
       const auto freeze = freezes ? std::make_unique<Freeze>(place_, deadline_) : nullptr;
       kill_listed();
     }
-    usleep(kPause_us);
+    usleep(kPauseUs);
   }
   KillResult out{.killed = static_cast<std::uint32_t>(killed_.size()),
                  .complete = empty,

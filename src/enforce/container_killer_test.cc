@@ -5,7 +5,9 @@
 
 #include <memory>
 
+#include "enforce/enforcer.h"
 #include "enforce/test_victims.h"
+#include "enforce/window_limit.h"
 
 namespace cryptnono::enforce {
 namespace {
@@ -163,6 +165,48 @@ TEST_F(ContainerKillerTest, kills_what_is_frozen_already_and_thaws_it) {
   std::string state;
   std::ifstream(cgroup.path() + "/freezer.state") >> state;
   EXPECT_EQ(state, "THAWED");
+}
+
+TEST_F(ContainerKillerTest, freezes_v2_only_where_there_is_no_better_way) {
+  for (const ContainerMeans means : {ContainerMeans::kCgroupKill, ContainerMeans::kFreezer}) {
+    const TestCgroup cgroup;
+    if (cgroup.path().empty() || !std::filesystem::exists(cgroup.path() + "/cgroup.kill"))
+      GTEST_SKIP() << kSkip;
+    const ProcessId victim = victims_.start([&] {
+      cgroup.enter();
+      victims_.tell(0);
+    });
+    ASSERT_TRUE(wait_for([&] { return cgroup.pids().size() == 1; }));
+    std::ofstream(cgroup.path() + "/cgroup.freeze") << 1;  // who freezes it thaws it
+    const KillResult result =
+        kill_container(cgroup.path(), spare_self, {.time_ms = 2000, .best = means});
+    EXPECT_TRUE(result.complete) << result.failed_why;
+    EXPECT_FALSE(is_alive(victim));
+    int frozen = -1;
+    std::ifstream(cgroup.path() + "/cgroup.freeze") >> frozen;
+    EXPECT_EQ(frozen, means == ContainerMeans::kCgroupKill ? 1 : 0);
+  }
+}
+
+// A process that ends while it is asked about is in no cgroup any more.
+TEST_F(ContainerKillerTest, what_ends_meanwhile_does_not_seem_out_of_scope) {
+  const TestCgroup cgroup;
+  if (cgroup.path().empty()) GTEST_SKIP() << kSkip;
+  auto scope = container::Scope::resolve({.cgroups = {cgroup.path()}, .exclude = {}});
+  ASSERT_TRUE(scope) << scope.error().message;
+  WindowLimit limit;
+  Enforcer enforcer(limit);
+  enforcer.set_policy(std::make_shared<Policy>(Policy{.kill_groups = 1, .scope = *scope}));
+  victims_.start([&] {
+    cgroup.enter();
+    Victims::explode(true);
+  });
+  ASSERT_TRUE(wait_for([&] { return cgroup.pids().size() >= kBombSize / 2; }));
+  const KillResult result = kill_container(
+      cgroup.path(), [&](const ProcessId& process) { return enforcer.refusal(process); },
+      {.time_ms = 2000, .best = ContainerMeans::kPasses});
+  EXPECT_TRUE(result.complete) << result.failed_why;
+  EXPECT_THAT(cgroup.pids(), IsEmpty());
 }
 
 // v2 without cgroup.kill and cgroup.freeze (before Linux 5.2), or any other v1 hierarchy: the

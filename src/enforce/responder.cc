@@ -25,8 +25,8 @@ bool wants_container(const Incident& incident) {
 
 }  // namespace
 
-Responder::Responder(Protection protection)
-    : Responder(real_killers(std::move(protection)), kCapacity) {}
+Responder::Responder(const Protection& protection)
+    : Responder(real_killers(protection), kCapacity) {}
 
 Responder::Responder(Killers killers, std::size_t capacity)
     : killers_(std::move(killers)),

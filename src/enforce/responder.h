@@ -52,7 +52,7 @@ class Responder {
   };
 
   // Kills with kill_tree and kill_container.
-  explicit Responder(Protection protection);
+  explicit Responder(const Protection& protection);
   // Other killers, and less room, in tests.
   explicit Responder(Killers killers, std::size_t capacity = kCapacity);
   // Finishes what it is at, and drops what waits.

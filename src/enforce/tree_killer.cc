@@ -93,7 +93,8 @@ bool TreeKill::stop(const ProcessId& process, const ProcessId* parent) {
   if (!stat) return false;
   if (parent != nullptr && (stat->ppid != parent->pid || !open_alive(*parent))) return false;
   if (!protection_(process).empty()) {
-    refused_.insert(process.pid);
+    // What has ended in the meantime seems out of scope.
+    if (!handle->wait_end(0)) refused_.insert(process.pid);
     return false;
   }
   if (!handle->signal(SIGSTOP)) return false;
