@@ -22,6 +22,7 @@
 #define UNIT_CONTAINER 1U /* a container's, or a pod's */
 #define UNIT_PROTECTED 2U /* nothing in it is touched; `why` says why */
 #define UNIT_REPORT 4U	  /* what happens in it is only reported */
+#define UNIT_KILL 16U	  /* what happens in it kills, also where the mode is to report */
 #define UNIT_UNKNOWN 8U	  /* a pod's of which it is not known yet whether it is protected */
 
 /* Why a process is not touched. */

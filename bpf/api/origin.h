@@ -19,20 +19,24 @@ struct origin_ancestor {
 	__u64 cgroup_id; /* v2 */
 	__u32 pid;
 	__u32 uid;
+	__u32 level; /* of its pid namespace, and its pid there */
+	__u32 innermost_pid;
 	char comm[16];
 };
 
 struct origin {
 	struct origin_ancestor ancestors[ORIGIN_ANCESTORS]; /* the parent first */
 	__u32 ancestor_count;
+	__u32 level; /* of the process itself */
 	__u16 v2_bytes; /* of `v2`, without a NUL; 0: not known, or incomplete */
 	__u16 v1_bytes;
+	__u32 pad;
 	char v2[ORIGIN_PATH]; /* from the root of the hierarchy */
 	char v1[ORIGIN_PATH]; /* in the hierarchy of enforce_config.v1_hierarchy */
 };
 
-MATCH_ASSERT(sizeof(struct origin_ancestor) == 40);
-MATCH_ASSERT(__builtin_offsetof(struct origin, v2) == ORIGIN_ANCESTORS * 40 + 8);
-MATCH_ASSERT(sizeof(struct origin) == ORIGIN_ANCESTORS * 40 + 8 + 2 * ORIGIN_PATH);
+MATCH_ASSERT(sizeof(struct origin_ancestor) == 48);
+MATCH_ASSERT(__builtin_offsetof(struct origin, v2) == ORIGIN_ANCESTORS * 48 + 16);
+MATCH_ASSERT(sizeof(struct origin) == ORIGIN_ANCESTORS * 48 + 16 + 2 * ORIGIN_PATH);
 
 #endif

@@ -253,8 +253,10 @@ static int admit_group(__u32 group, struct admit_context *context)
 /* What may be done to the current process for these rule groups; does not do it. */
 static __always_inline enum enforcement enforcement_for(__u64 groups, const struct place *place)
 {
-	struct admit_context context = {.groups = groups & settings.kill_groups, .unit = place->unit};
+	struct admit_context context = {.groups = groups, .unit = place->unit};
 
+	if (!(place->is & UNIT_KILL))
+		context.groups &= settings.kill_groups;
 	if (!context.groups || place->is & UNIT_REPORT || (place->is & UNIT_UNKNOWN && settings.unknown_reports))
 		return ENFORCE_REPORT;
 	bpf_loop(MATCH_MAX_GROUPS, admit_group, &context, 0);

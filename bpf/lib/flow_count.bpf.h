@@ -52,18 +52,6 @@ struct tree_walk {
 	struct cgroup *cgroup;
 };
 
-/* The pid in the innermost namespace, and its depth. */
-static __always_inline void innermost_pid(struct task_struct *task, __u32 *number, __u32 *level)
-{
-	struct pid *pid = BPF_CORE_READ(task, thread_pid);
-	void *numbers = __builtin_preserve_access_index(&pid->numbers[0]);
-	struct upid upid = {};
-
-	*level = BPF_CORE_READ(pid, level);
-	bpf_probe_read_kernel(&upid, sizeof(upid), numbers + *level * sizeof(struct upid));
-	*number = upid.nr;
-}
-
 static int tree_step(__u32 depth, struct tree_walk *walk)
 {
 	struct task_struct *task = walk->top;

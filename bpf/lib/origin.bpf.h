@@ -90,6 +90,7 @@ static int put_ancestor(__u32 index, struct ancestor_walk *walk)
 	out->start_boottime_ns = BPF_CORE_READ(parent, start_boottime);
 	out->cgroup_id = BPF_CORE_READ(parent, cgroups, dfl_cgrp, kn, id);
 	out->uid = BPF_CORE_READ(parent, cred, uid.val);
+	innermost_pid(parent, &out->innermost_pid, &out->level);
 	BPF_CORE_READ_STR_INTO(&out->comm, parent, comm);
 	walk->origin->ancestor_count = index + 1;
 	walk->task = parent;
@@ -106,6 +107,8 @@ static __noinline int put_ancestors(struct origin *origin)
 		return 0;
 	walk.task = BPF_CORE_READ(task, group_leader);
 	origin->ancestor_count = 0;
+	origin->pad = 0;
+	origin->level = BPF_CORE_READ(task, thread_pid, level);
 	bpf_loop(ORIGIN_ANCESTORS, put_ancestor, &walk, 0);
 	return 0;
 }

@@ -131,7 +131,9 @@ bool containers_only(config::Processes processes) {
 
 PodWatchSettings pod_settings(const config::Config& config) {
   return {.protect = config.protect,
-          .namespace_actions = {},
+          // A dry run is one everywhere.
+          .namespace_actions = config.dry_run ? decltype(config.namespace_actions){}
+                                              : config.namespace_actions,
           .containers_only = containers_only(config.scope.processes),
           .pod_logs = config.containers.pod_logs,
           .endpoints = config.containers.endpoints};
@@ -142,10 +144,9 @@ PodWatchSettings pod_settings(const config::Config& config) {
 Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
   const std::shared_ptr<detect::ExecRules>& rules = prepared.rules;
   const container::Scope scope = TRY(container::Scope::resolve(config.scope));
-  const bool kill = !config.dry_run && config.execwhacker.action == config::Action::kKill;
   const detect::ExecSettings settings{
       .rules = rules,
-      .kill_groups = kill ? rules->all_groups() : 0,
+      .kill_groups = config.dry_run ? 0 : rules->kill_groups(),
       .limit = config.execwhacker.limit,
       .include = TRY(kernel_scope(scope.include())),
       .exclude = TRY(kernel_scope(scope.exclude())),

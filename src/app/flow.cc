@@ -46,7 +46,7 @@ Result<void> Flow::apply(const config::Config& config, Prepared prepared,
     return {};
   }
   const container::Scope scope = TRY(container::Scope::resolve(config.scope));
-  const bool kill = !config.dry_run && config.tcpflowkiller.action == config::Action::kKill;
+  const bool kill = !config.dry_run && kills(config.tcpflowkiller.action);
   const detect::FlowSettings settings{
       .tables = std::move(prepared.tables),
       .scan = scan_of(config.tcpflowkiller),

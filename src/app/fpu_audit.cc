@@ -15,7 +15,7 @@ FpuAudit::FpuAudit(EventLog& log) : log_(log) {}
 
 void FpuAudit::apply(const config::Config& config, const container::Scope& scope,
                      decltype(enforce::Policy::may_touch) may_touch) {
-  const bool kill = !config.dry_run && config.monero.action == config::Action::kKill;
+  const bool kill = !config.dry_run && kills(config.monero.action);
   limit_.set(config.monero.limit);
   enforcer_.set_policy(std::make_shared<enforce::Policy>(enforce::Policy{
       .kill_groups = kill ? 1U : 0U, .scope = scope, .may_touch = std::move(may_touch)}));

@@ -379,6 +379,7 @@ enforce::Permission PodWatch::may_touch(pid_t pid, const std::string& proc_cgrou
   const auto& users = settings_.protect.users;
   out.report = standing.report ||
                (standing.unknown && settings_.protect.unclassified == config::Action::kReport);
+  out.kill = standing.kill;
   if (standing.why != Spared::kNot) {
     out.spared = standing.why;
   } else if (settings_.containers_only &&

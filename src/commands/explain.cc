@@ -67,8 +67,8 @@ int run_explain(const std::vector<std::string>& files, const std::vector<std::st
     return static_cast<int>(ExitCode::kOk);
   }
   const config::Config& config = loaded->config;
-  const bool kills = !config.dry_run && config.execwhacker.action == config::Action::kKill;
-  out << (kills ? "killed" : "killed, but for the mode: it is only reported") << '\n';
+  const bool killed = !config.dry_run && kills((*rules)->action_of(judgement.groups));
+  out << (killed ? "killed" : "killed, but for the mode: it is only reported") << '\n';
   return static_cast<int>(ExitCode::kExplainKilled);
 }
 

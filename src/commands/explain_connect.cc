@@ -65,9 +65,9 @@ int run_explain_connect(const std::vector<std::string>& files,
     if (!flow.enabled) {
       out << text << ": spared: tcpflowkiller is not enabled\n";
     } else if (verdict.banned) {
-      const bool kills = !config.dry_run && flow.action == config::Action::kKill;
+      const bool killed = !config.dry_run && kills(flow.action);
       out << text << ": banned (" << ban
-          << "): " << (kills ? "killed" : "killed, but for the mode: it is only reported") << '\n';
+          << "): " << (killed ? "killed" : "killed, but for the mode: it is only reported") << '\n';
       code = ExitCode::kExplainKilled;
     } else {
       if (!ban.empty()) {

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/result.h"
+#include "config/actions.h"
 #include "config/address_range.h"
 
 namespace cryptnono::config {
@@ -129,11 +130,7 @@ void read_tcpflowkiller(Fields& fields, Name name, Value value, std::uint16_t fi
   fields.read_mapping(
       name, value,
       {{"enabled", [&](Name key, Value item) { fields.read_bool(key, item, out.enabled); }},
-       {"action",
-        [&](Name key, Value item) {
-          fields.read_choice<Action>(
-              key, item, {{"kill", Action::kKill}, {"report", Action::kReport}}, out.action);
-        }},
+       {"action", [&](Name key, Value item) { read_action(fields, key, item, out.action); }},
        {"bans", [&](Name key, Value list) { read_ranges(fields, key, list, file, out.bans); }},
        {"banFiles", [&](Name key, Value list) { read_strings(fields, key, list, out.ban_files); }},
        {"allow", [&](Name key, Value list) { read_ranges(fields, key, list, file, out.allowed); }},

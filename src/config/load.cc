@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "config/actions.h"
 #include "config/address_range.h"
 #include "config/document.h"
 #include "config/fields.h"
@@ -73,11 +74,6 @@ void read_paths(Fields& fields, std::string_view name, Document::Value list,
     if (const auto path = fields.read_path(item_name, item)) paths.emplace_back(*path);
   });
   if (is_list) out = std::move(paths);
-}
-
-void read_action(Fields& fields, std::string_view name, Document::Value value, Action& out) {
-  fields.read_choice<Action>(name, value, {{"kill", Action::kKill}, {"report", Action::kReport}},
-                             out);
 }
 
 void read_limit(Fields& fields, std::string_view name, Document::Value value, Limit& out) {
@@ -153,10 +149,18 @@ void Loader::add_text(std::string_view name, std::string_view text) {
   std::vector<Fields::Key> keys = rules.keys();
   for (Fields::Key& key : setting_keys(fields, static_cast<std::uint16_t>(index)))
     keys.push_back(std::move(key));
+  std::optional<Position> action_at;
+  keys.push_back({"action", [&](Name key, Value value) {
+                    action_at = value.position();
+                    Action& action = group.action.emplace();
+                    read_action(fields, key, value, action);
+                  }});
   fields.read_mapping("", *root, keys);
   const bool no_rules = group.banned_strings.empty() && group.banned_substrings.empty() &&
                         group.allowed_patterns.empty() && group.allowed_executables.empty();
   if (!no_rules) config_.execwhacker.groups.push_back(std::move(group));
+  if (no_rules && action_at)
+    fields.error(*action_at, "action is for the rules of its file, and there is no good one in it");
 }
 
 void Loader::read_lists() {
@@ -205,6 +209,12 @@ std::vector<Fields::Key> Loader::setting_keys(Fields& fields, std::uint16_t file
        }},
       {"FlowKiller",
        [&](Name name, Value value) { read_flowkiller(fields, name, value, config_); }},
+      {"namespaces",
+       [&](Name name, Value value) {
+         read_namespaces(fields, name, value, config_.namespace_actions);
+       }},
+      {"escalation",
+       [&](Name name, Value value) { read_escalation(fields, name, value, config_.escalation); }},
       {"containers", [&](Name name, Value value) { read_containers(fields, name, value); }},
       {"log", [&](Name name, Value value) { read_log(fields, name, value); }},
       {"metrics", [&](Name name, Value value) { read_metrics(fields, name, value); }},

@@ -161,7 +161,8 @@ TEST(Load, WrongTypesAndRangesNameTheValueAndWhatIsRight) {
        "f:1:22: bannedCommandStrings must be a list, not nothing; an empty one is []"},
       {"execwhacker: 1", "f:1:14: execwhacker must be a mapping (key: value), not 1"},
       {"execwhacker: {action: die}",
-       "f:1:23: execwhacker.action must be one of kill, report, not die"},
+       "f:1:23: execwhacker.action must be one of report, kill, kill-tree, kill-container, not "
+       "die"},
       {"execwhacker: {scanInterval: -1}",
        "f:1:29: execwhacker.scanInterval must be a number of seconds from 0 to 31536000, not -1"},
       {"execwhacker: {scanInterval: .inf}", "not .inf"},
@@ -435,7 +436,10 @@ TEST(Load, TheDocumentedExampleIsValid) {
                           "hooks",
                           "logConnects",
                           "endpoints",
-                          "environment"}) {
+                          "environment",
+                          "namespaces",
+                          "escalation",
+                          "after"}) {
     EXPECT_THAT(example, HasSubstr(std::string(key) + ":")) << "the example shows every key";
   }
 }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,6 +32,18 @@ struct AllowedExecutable {
   Origin origin;
 };
 
+// What happens to a process that is found, from the mildest to the harshest: each does what the one
+// before does, and more. docs/configuration.md says exactly what.
+enum class Action : std::uint8_t {
+  kReport,        // nothing
+  kKill,          // SIGKILL to the process
+  kKillTree,      // and to the tree of processes that it is in
+  kKillContainer  // and to all of its container
+};
+
+// The process dies.
+constexpr bool kills(Action action) { return action != Action::kReport; }
+
 // The rules of one configuration file (or, later, of one named group). The unit of the blast-radius
 // limit.
 struct RuleGroup {
@@ -40,6 +53,7 @@ struct RuleGroup {
   std::vector<RuleText>
       allowed_patterns;  // RE2, already translated from Python's syntax where that was needed
   std::vector<AllowedExecutable> allowed_executables;
+  std::optional<Action> action;  // instead of the detector's
 };
 
 // Shortest banned substring: shorter ones would stand in nearly every command line, and the
@@ -48,8 +62,6 @@ inline constexpr std::size_t kMinSubstringLength = 3;
 // Longest banned string or substring, in bytes: bounds what one rule may cost in the kernel's
 // tables.
 inline constexpr std::size_t kMaxRuleLength = 4096;
-
-enum class Action : std::uint8_t { kKill, kReport };
 
 // A rule group that would hit more than `max_targets` distinct containers (outside containers:
 // users) within `window_s` reports in new ones instead of killing.
@@ -120,6 +132,14 @@ struct Tcpflowkiller {
   Limit limit;
 };
 
+// A container (outside of containers: a user) in which `after` kills fell within `window_s` gets at
+// least `action` from the last of them on.
+struct Escalation {
+  std::uint32_t after = 3;                 // 1 to 1000
+  std::uint32_t window_s = 600;            // 1 to 86400
+  Action action = Action::kKillContainer;  // or kKillTree
+};
+
 enum class Processes : std::uint8_t {
   kAuto,        // kContainers in a cluster, else kAll
   kContainers,  // those in containers, but for the node's own that only help there (runc init)
@@ -172,6 +192,9 @@ struct Config {
   Execwhacker execwhacker;
   Monero monero;
   Tcpflowkiller tcpflowkiller;
+  // Kubernetes namespace -> what happens there, instead of what detector and group say.
+  std::map<std::string, Action> namespace_actions;
+  std::optional<Escalation> escalation;
   Containers containers;
   Log log;
   Metrics metrics;

@@ -1,10 +1,12 @@
 #include "container/cgroup_table.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
+#include <memory>
 
 namespace cryptnono::container {
 
@@ -95,21 +97,39 @@ const CgroupOwner* CgroupTable::owner_of(std::string_view path) const {
   }
 }
 
-std::vector<std::pair<std::uint64_t, std::string>> read_cgroups(const std::string& mount_point) {
-  namespace fs = std::filesystem;
-  std::vector<std::pair<std::uint64_t, std::string>> out;
-  std::error_code error;
-  fs::recursive_directory_iterator it(mount_point, fs::directory_options::skip_permission_denied,
-                                      error);
-  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-    std::error_code ignored;
-    if (!it->is_directory(ignored)) continue;
-    if (out.size() >= kMaxCgroups) break;
+namespace {
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { closedir(directory); }
+};
+
+// A cgroup has dozens of files, and what they are is in the directory entry: looking each up would
+// take five times as long. One without child cgroups is told by its number of links and not read.
+void read_children(int parent, const std::string& path,
+                   std::vector<std::pair<std::uint64_t, std::string>>& out) {
+  const std::unique_ptr<DIR, CloseDirectory> directory(fdopendir(parent));
+  if (!directory) return;
+  while (const dirent* entry = readdir(directory.get())) {  // NOLINT(concurrency-mt-unsafe): own
+    const std::string_view name = entry->d_name;
+    if (entry->d_type != DT_DIR || name == "." || name == "..") continue;
+    if (out.size() >= kMaxCgroups) return;
+    std::string child = path + "/" + std::string(name);
     struct stat status {};
-    const std::string& path = it->path().native();
-    if (stat(path.c_str(), &status) == 0)
-      out.emplace_back(status.st_ino, path.substr(mount_point.size()));
+    if (fstatat(dirfd(directory.get()), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    out.emplace_back(status.st_ino, child);
+    if (status.st_nlink <= 2) continue;
+    const int fd = openat(dirfd(directory.get()), entry->d_name,
+                          O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0) read_children(fd, child, out);
   }
+}
+
+}  // namespace
+
+std::vector<std::pair<std::uint64_t, std::string>> read_cgroups(const std::string& mount_point) {
+  std::vector<std::pair<std::uint64_t, std::string>> out;
+  const int fd = open(mount_point.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd >= 0) read_children(fd, "", out);
   return out;
 }
 

@@ -55,7 +55,10 @@ Standing Protection::of_pod(const std::string& uid, const Pod* pod,
     }
   }
   const auto action = namespace_actions_.find(pod->pod_namespace);
-  out.report = action != namespace_actions_.end() && action->second == config::Action::kReport;
+  if (action != namespace_actions_.end()) {
+    out.kill = kills(action->second);
+    out.report = !out.kill;
+  }
   if (out.why != Spared::kNot) out.unknown = false;
   return out;
 }

@@ -42,6 +42,7 @@ struct Pod {
 struct Standing {
   bool container = false;  // it is a pod's or a container's
   bool report = false;     // only report
+  bool kill = false;       // kill, also where the mode is to report
   bool unknown = false;    // it may be protected: what would say so is not known yet
   Spared why = Spared::kNot;
 

@@ -18,12 +18,15 @@ std::vector<Ancestor> read_ancestors(const proc::ProcReader& reader, pid_t ppid)
     const auto stat = reader.read_stat(pid);
     if (!stat) break;
     const std::string cgroup = reader.read_cgroup(pid);
+    const std::vector<pid_t> numbers = reader.read_namespace_pids(pid);
     out.push_back(
         {.pid = pid,
          .start_ticks = stat->start_ticks,
          .uid = reader.read_uid(pid).value_or(0),
          .comm = stat->comm,
-         .cgroup_id = container::cgroup_id_of(mount_point, container::cgroup_path(cgroup, ""))});
+         .cgroup_id = container::cgroup_id_of(mount_point, container::cgroup_path(cgroup, "")),
+         .level = numbers.empty() ? 0U : static_cast<std::uint32_t>(numbers.size() - 1),
+         .innermost_pid = numbers.empty() ? 0 : numbers.back()});
     pid = stat->ppid;
   }
   return out;
@@ -38,6 +41,7 @@ Origin origin_of(const origin& record) {
   };
   out.cgroup = text(record.v2, record.v2_bytes);
   out.cgroup_v1 = text(record.v1, record.v1_bytes);
+  out.level = record.level;
   const std::size_t count = std::min<std::size_t>(record.ancestor_count, ORIGIN_ANCESTORS);
   for (std::size_t i = 0; i < count; ++i) {
     const origin_ancestor& each = record.ancestors[i];
@@ -45,7 +49,9 @@ Origin origin_of(const origin& record) {
                              .start_ticks = boottime_ns_to_ticks(each.start_boottime_ns),
                              .uid = each.uid,
                              .comm = std::string(each.comm, strnlen(each.comm, sizeof each.comm)),
-                             .cgroup_id = each.cgroup_id});
+                             .cgroup_id = each.cgroup_id,
+                             .level = each.level,
+                             .innermost_pid = static_cast<pid_t>(each.innermost_pid)});
   }
   return out;
 }
@@ -66,6 +72,8 @@ bool read_subject(const proc::ProcReader& reader, pid_t pid, const Locate& locat
   const std::string cgroup = reader.read_cgroup(pid);
   out.origin.cgroup = container::cgroup_path(cgroup, "");
   out.cgroup_id = container::cgroup_id_of(container::cgroup2_mount_point(), out.origin.cgroup);
+  const std::vector<pid_t> numbers = reader.read_namespace_pids(pid);
+  out.origin.level = numbers.empty() ? 0U : static_cast<std::uint32_t>(numbers.size() - 1);
   out.origin.ancestors = read_ancestors(reader, stat->ppid);
   if (locate) locate(cgroup, out);
   return true;

@@ -21,12 +21,15 @@ struct Ancestor {
   uid_t uid = 0;
   std::string comm;
   std::uint64_t cgroup_id = 0;  // v2; 0: not known
+  std::uint32_t level = 0;      // of its pid namespace
+  pid_t innermost_pid = 0;      // there
 };
 
 // Where a process came from at the moment of the event.
 struct Origin {
   std::string cgroup;     // path in v2; "" if not known
   std::string cgroup_v1;  // the same in the v1 hierarchy where containers are told apart, if any
+  std::uint32_t level = 0;  // of the process's pid namespace
   std::vector<Ancestor> ancestors;  // the parent first
 };
 

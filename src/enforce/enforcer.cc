@@ -33,6 +33,24 @@ bool Enforcer::is_protected(pid_t pid, std::uint64_t start_ticks) const {
   return found != protected_.end() && found->second == start_ticks;
 }
 
+std::shared_ptr<const Policy> Enforcer::policy() const {
+  const std::lock_guard lock(mutex_);
+  return policy_;
+}
+
+std::string_view Enforcer::refusal(const ProcessId& process) const {
+  if (is_protected(process.pid, process.start_ticks)) return "protected";
+  const proc::ProcReader reader;
+  const auto stat = reader.read_stat(process.pid);
+  if (stat && (stat->flags & kKernelThread) != 0) return "kernel thread";
+  const std::shared_ptr<const Policy> policy = this->policy();
+  const std::string cgroup = reader.read_cgroup(process.pid);
+  if (!policy->scope.contains(cgroup)) return "out of scope";
+  const bool spared = policy->may_touch && policy->may_touch(process.pid, cgroup).spared !=
+                                               container::Spared::kNot;
+  return spared ? "protected" : "";
+}
+
 bool Enforcer::admitted(std::uint64_t groups, std::uint64_t unit) {
   for (int group = 0; group < kMaxGroups; ++group) {
     if ((groups >> group & 1) != 0 && limit_.admit(static_cast<std::uint32_t>(group), unit))
@@ -42,11 +60,7 @@ bool Enforcer::admitted(std::uint64_t groups, std::uint64_t unit) {
 }
 
 Action Enforcer::act(const Target& target, const std::function<bool()>& still_holds) {
-  std::shared_ptr<const Policy> policy;
-  {
-    const std::lock_guard lock(mutex_);
-    policy = policy_;
-  }
+  const std::shared_ptr<const Policy> policy = this->policy();
   const auto done = [](Outcome outcome, std::string_view why = {}) {
     return Action{.outcome = outcome, .time_ns = monotonic_ns(), .refused_why = why};
   };
@@ -69,7 +83,8 @@ Action Enforcer::act(const Target& target, const std::function<bool()>& still_ho
     spared.spared = permission.spared;
     return spared;
   }
-  const std::uint64_t killing = permission.report ? 0 : target.groups & policy->kill_groups;
+  std::uint64_t killing = permission.kill ? target.groups : target.groups & policy->kill_groups;
+  if (permission.report) killing = 0;
   if (killing == 0) return done(Outcome::kReported);
   if (!admitted(killing, target.unit)) return done(Outcome::kLimited);
   if (!process->signal(SIGKILL))

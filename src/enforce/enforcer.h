@@ -1,5 +1,5 @@
 // Enforcer: a verdict goes in, an action comes out. The only place in user space that sends a
-// signal.
+// signal, with tree_killer.h and container_killer.h, which go on where it ended.
 //
 // The kernel side (bpf/lib/enforce.bpf.h) obeys the same mode, protection and limit for what it
 // kills itself.
@@ -17,6 +17,7 @@
 
 #include "container/protection.h"
 #include "container/scope.h"
+#include "enforce/protection.h"
 
 namespace cryptnono::enforce {
 
@@ -40,6 +41,7 @@ class BlastLimit {
 struct Permission {
   container::Spared spared = container::Spared::kNot;
   bool report = false;  // only report
+  bool kill = false;    // kill, also where the mode is to report
 };
 
 // What may be done at all. Immutable.
@@ -81,18 +83,23 @@ class Enforcer {
   // nothing that changed in the meantime is lost.
   Action act(const Target& target, const std::function<bool()>& still_holds = nullptr);
 
+  // Why no process here may be signalled by whoever has it open: the part of act() that knows no
+  // mode and no limit, for those that go on. "" if it may be. See Protection.
+  [[nodiscard]] std::string_view refusal(const ProcessId& process) const;
+
   // The protected processes besides kernel threads: pid -> start time in ticks.
   [[nodiscard]] const std::unordered_map<pid_t, std::uint64_t>& protected_pids() const {
     return protected_;
   }
 
  private:
+  [[nodiscard]] std::shared_ptr<const Policy> policy() const;
   [[nodiscard]] bool is_protected(pid_t pid, std::uint64_t start_ticks) const;
   [[nodiscard]] bool admitted(std::uint64_t groups, std::uint64_t unit);
 
   BlastLimit& limit_;
   std::unordered_map<pid_t, std::uint64_t> protected_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::shared_ptr<const Policy> policy_;  // guarded by mutex_
 };
 

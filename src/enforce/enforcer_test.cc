@@ -200,6 +200,23 @@ TEST_F(EnforcerTest, refuses_what_is_out_of_scope) {
   EXPECT_FALSE(died(target));
 }
 
+TEST_F(EnforcerTest, tells_those_that_go_on_whom_they_may_not_touch) {
+  const Target target = child();
+  const ProcessId process{.pid = target.pid, .start_ticks = target.start_ticks};
+  EXPECT_EQ(enforcer_.refusal(process), "");
+  const proc::ProcReader reader;
+  for (const pid_t pid : reader.with_ancestors(getpid())) {
+    EXPECT_EQ(enforcer_.refusal({.pid = pid, .start_ticks = reader.read_stat(pid)->start_ticks}),
+              "protected");
+  }
+  const std::vector<container::Hierarchy> hierarchies = container::mounted_hierarchies();
+  if (hierarchies.empty()) GTEST_SKIP() << "no cgroup hierarchy is mounted";
+  auto scope = container::Scope::resolve({.cgroups = {}, .exclude = {hierarchies[0].mount_point}});
+  ASSERT_TRUE(scope.has_value()) << scope.error().message;
+  enforcer_.set_policy(std::make_shared<Policy>(Policy{.kill_groups = 0, .scope = *scope}));
+  EXPECT_EQ(enforcer_.refusal(process), "out of scope");
+}
+
 TEST_F(EnforcerTest, one_group_that_may_still_kill_is_enough) {
   enforcer_.set_policy(
       std::make_shared<Policy>(Policy{.kill_groups = std::uint64_t{1} << 63 | 1, .scope = {}}));

@@ -47,6 +47,7 @@ Result<void> Enforcement::set_unit(const UnitCgroup& unit) {
   value.unit = unit.unit;
   value.is = static_cast<std::uint16_t>((standing.container ? UNIT_CONTAINER : 0U) |
                                         (standing.report ? UNIT_REPORT : 0U) |
+                                        (standing.kill ? UNIT_KILL : 0U) |
                                         (standing.unknown ? UNIT_UNKNOWN : 0U));
   if (standing.why != container::Spared::kNot) {
     value.is |= UNIT_PROTECTED;

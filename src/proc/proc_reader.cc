@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <sstream>
 
 namespace cryptnono::proc {
 
@@ -159,6 +160,19 @@ std::uint64_t ProcReader::read_resident_bytes(pid_t pid) const {
     return status_number<std::uint64_t>(text, label).value_or(0);
   };
   return (kib("\nVmRSS:") + kib("\nHugetlbPages:")) * 1024;
+}
+
+std::vector<pid_t> ProcReader::read_namespace_pids(pid_t pid) const {
+  constexpr std::string_view kLabel = "\nNSpid:";
+  std::string text;
+  std::vector<pid_t> out;
+  if (!read_file(pid, "status", text)) return out;
+  const std::size_t at = text.find(kLabel);
+  if (at == std::string::npos) return out;
+  const std::size_t begin = at + kLabel.size();
+  std::istringstream numbers(text.substr(begin, text.find('\n', begin) - begin));
+  for (pid_t number = 0; numbers >> number;) out.push_back(number);
+  return out;
 }
 
 std::vector<pid_t> ProcReader::with_ancestors(pid_t pid) const {

@@ -44,6 +44,8 @@ class ProcReader {
   [[nodiscard]] std::uint64_t read_resident_bytes(pid_t pid) const;
   // The real user id; nothing if the process is gone.
   [[nodiscard]] std::optional<uid_t> read_uid(pid_t pid) const;
+  // Its pid in each pid namespace that it is in, from the reader's inwards; empty if it is gone.
+  [[nodiscard]] std::vector<pid_t> read_namespace_pids(pid_t pid) const;
 
   // `pid`, its parent, and so on up to 1.
   [[nodiscard]] std::vector<pid_t> with_ancestors(pid_t pid) const;

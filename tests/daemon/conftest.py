@@ -126,6 +126,16 @@ class Daemon:
         return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1])
                 for line in text.splitlines() if line and not line.startswith("#")}
 
+    def wait_until_up(self, timeout=20):
+        """For who does not read its log."""
+        deadline = time.monotonic() + timeout
+        while True:
+            with contextlib.suppress(OSError):
+                if self.metrics()['cryptnono_detector_up{detector="execwhacker"}'] == 1:
+                    return
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
     def rss_kib(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return {k: int(v.split()[0]) for k, v in (line.split(":") for line in status.splitlines() if line.startswith("Rss"))}

@@ -170,9 +170,9 @@ def test_metrics_have_the_predecessors_series(daemon, spawn):
 
 def test_stdout_that_nobody_reads_stops_no_kill(daemon, sandbox):
     read, write = os.pipe()
-    d = daemon(stdout=write, ready=False)
+    d = daemon(stdout=write, ready=False, metrics=True)
     os.close(write)
-    time.sleep(1)
+    d.wait_until_up()
     counts = storm("-n", 3000, "-w", 2, argv=["victim", "y" * 4000, B], procs=sandbox.procs)
     assert (counts["killed"], counts["acts"]) == (3000, 0)
     d.stop()
@@ -242,8 +242,8 @@ def test_excluded_cgroups_are_left_alone(daemon, spawn, sandbox):
 
 
 def test_log_level_leaves_out_what_is_below(daemon, spawn):
-    d = daemon(ready=False, arguments=["--log-level", "error"])
-    time.sleep(1)
+    d = daemon(ready=False, arguments=["--log-level", "error"], metrics=True)
+    d.wait_until_up()
     assert spawn(["true", B]) == -9
     assert d.drain(0.5) == []
 

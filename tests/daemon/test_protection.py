@@ -71,7 +71,7 @@ def test_the_very_first_command_of_a_pod_in_kube_system_lives_and_one_beside_it_
     line = lives(watched, "namespace", "proxy" if source == "kubelet" else None)
     assert line["pod_namespace"] == "kube-system" and alive(containerd, container)
     other = containerd.container(containerd.pod("jupyter-user", "hub"), "notebook", ["/pause", B])
-    assert watched.wait_for(action="killed")["container_id"] == other
+    watched.wait_for(action="killed", container_id=other)
 
 
 def test_a_hung_runtime_changes_nothing_for_pods_that_are_known(start, containerd):
@@ -84,7 +84,7 @@ def test_a_hung_runtime_changes_nothing_for_pods_that_are_known(start, container
         assert run_in(hub, ["/tell", B]) == -9
         lives_line = watched.wait_for(action="spared", allowedby="protected:namespace")
         assert lives_line["pod_namespace"] == "kube-system"
-        assert watched.wait_for(action="killed")["pod_name"] == "jupyter-hung"
+        watched.wait_for(action="killed", pod_name="jupyter-hung")
     finally:
         containerd.signal(signal.SIGCONT)
 

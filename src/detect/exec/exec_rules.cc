@@ -31,6 +31,11 @@ Result<std::shared_ptr<ExecRules>> ExecRules::compile(const config::Execwhacker&
   };
   for (std::size_t group = 0; group < config.groups.size(); ++group) {
     self->group_names_.push_back(config.groups[group].name);
+    const config::Action action = config.groups[group].action.value_or(config.action);
+    if (group < MATCH_MAX_GROUPS)
+      self->group_actions_.push_back(action);
+    else
+      self->group_actions_.back() = std::min(self->group_actions_.back(), action);
     add_all(config.groups[group].banned_strings, match::Kind::kWord, group);
     add_all(config.groups[group].banned_substrings, match::Kind::kSubstring, group);
   }
@@ -69,9 +74,20 @@ std::string_view ExecRules::group_name(std::uint32_t group) const {
   return group < group_names_.size() ? std::string_view(group_names_[group]) : std::string_view();
 }
 
-std::uint64_t ExecRules::all_groups() const {
-  if (group_names_.size() >= MATCH_MAX_GROUPS) return ~std::uint64_t{0};
-  return (std::uint64_t{1} << group_names_.size()) - 1;
+config::Action ExecRules::action_of(std::uint64_t groups) const {
+  config::Action action = config::Action::kReport;
+  for (std::size_t bit = 0; bit < group_actions_.size(); ++bit) {
+    if ((groups >> bit & 1) != 0) action = std::max(action, group_actions_[bit]);
+  }
+  return action;
+}
+
+std::uint64_t ExecRules::kill_groups() const {
+  std::uint64_t mask = 0;
+  for (std::size_t bit = 0; bit < group_actions_.size(); ++bit) {
+    if (kills(group_actions_[bit])) mask |= std::uint64_t{1} << bit;
+  }
+  return mask;
 }
 
 Judgement ExecRules::judge(const ExecLine& line) const {

@@ -58,8 +58,11 @@ class ExecRules {
   // Where the rule was written.
   [[nodiscard]] config::Origin rule_origin(std::uint32_t rule) const { return origins_[rule]; }
   [[nodiscard]] std::string_view group_name(std::uint32_t group) const;
-  // All groups, as a mask.
-  [[nodiscard]] std::uint64_t all_groups() const;
+  // What a hit of these groups comes to: the harshest of their own actions. Groups beyond the mask
+  // share its last bit, where the mildest counts.
+  [[nodiscard]] config::Action action_of(std::uint64_t groups) const;
+  // The groups that kill, as a mask.
+  [[nodiscard]] std::uint64_t kill_groups() const;
   [[nodiscard]] const AllowList& allow_list() const { return allow_list_; }
 
   [[nodiscard]] std::span<const std::byte> tables() const { return tables_; }
@@ -74,6 +77,7 @@ class ExecRules {
   AllowList allow_list_;
   std::uint32_t generation_ = 0;
   std::vector<std::string> group_names_;
+  std::vector<config::Action> group_actions_;  // by bit of a mask of groups
   // The rules' texts one behind the other: 50,000 std::strings would take three times as much.
   std::string text_;
   std::vector<std::uint32_t> starts_{0};

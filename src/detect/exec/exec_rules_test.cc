@@ -37,6 +37,40 @@ TEST(ExecRules, judges_and_names_the_rule_and_where_it_was_written) {
   EXPECT_EQ(rules->rule_text(MATCH_NO_RULE), "");
 }
 
+TEST(ExecRules, a_group_acts_as_it_says_itself_or_else_as_the_detector_does) {
+  config::Execwhacker config;
+  config.action = config::Action::kKillTree;
+  for (const auto action : {std::optional(config::Action::kReport), std::optional<config::Action>(),
+                            std::optional(config::Action::kKill)}) {
+    config::RuleGroup group;
+    group.banned_strings.push_back(
+        {.text = "x" + std::to_string(config.groups.size()), .origin = {}});
+    group.action = action;
+    config.groups.push_back(group);
+  }
+  const auto rules = ExecRules::compile(config, 1);
+  ASSERT_TRUE(rules);
+  EXPECT_EQ((*rules)->kill_groups(), 6U);
+  EXPECT_EQ((*rules)->action_of(1), config::Action::kReport);
+  EXPECT_EQ((*rules)->action_of(2), config::Action::kKillTree);
+  EXPECT_EQ((*rules)->action_of(4), config::Action::kKill);
+  EXPECT_EQ((*rules)->action_of(7), config::Action::kKillTree);
+  EXPECT_EQ((*rules)->action_of(0), config::Action::kReport);
+}
+
+TEST(ExecRules, where_groups_share_a_bit_the_mildest_action_counts) {
+  config::Execwhacker config;
+  for (std::size_t i = 0; i <= MATCH_MAX_GROUPS; ++i) {
+    config::RuleGroup group;
+    group.banned_strings.push_back({.text = "x" + std::to_string(i), .origin = {}});
+    config.groups.push_back(group);
+  }
+  const std::uint64_t last = std::uint64_t{1} << (MATCH_MAX_GROUPS - 1);
+  EXPECT_EQ((*ExecRules::compile(config, 1))->kill_groups(), ~std::uint64_t{0});
+  config.groups.back().action = config::Action::kReport;
+  EXPECT_EQ((*ExecRules::compile(config, 1))->kill_groups(), ~last);
+}
+
 TEST(ExecRules, matches_allowed_patterns_on_the_line_with_the_file_name_first) {
   const auto rules =
       compile("bannedCommandStrings: [miner]\nallowedCommandPatterns: ['^/bin/echo ']\n");
