@@ -107,6 +107,12 @@ class GrpcChannel::Connection {
     return answer_;
   }
 
+  [[nodiscard]] pid_t peer_pid() const {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    return getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
+  }
+
  private:
   Connection() = default;
 
@@ -212,6 +218,8 @@ class GrpcChannel::Connection {
 
 GrpcChannel::GrpcChannel(std::string socket_path) : socket_path_(std::move(socket_path)) {}
 GrpcChannel::~GrpcChannel() = default;
+
+pid_t GrpcChannel::peer_pid() const { return connection_ ? connection_->peer_pid() : 0; }
 
 Result<GrpcAnswer> GrpcChannel::call(std::string_view method, std::string_view request,
                                      int timeout_ms) {

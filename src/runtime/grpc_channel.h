@@ -2,6 +2,8 @@
 // needs of gRPC (ADR 7).
 #pragma once
 
+#include <sys/types.h>
+
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,6 +30,9 @@ class GrpcChannel {
   // `timeout_ms`, whatever the server does. Errors: no connection, time-out, a broken protocol, an
   // answer of more than kMaxAnswerBytes; a status of gRPC is no error.
   Result<GrpcAnswer> call(std::string_view method, std::string_view request, int timeout_ms);
+
+  // Who listens on the socket, as the kernel noted it when it began to; 0: no open connection.
+  [[nodiscard]] pid_t peer_pid() const;
 
   static constexpr std::size_t kMaxAnswerBytes = std::size_t{16} << 20;
 

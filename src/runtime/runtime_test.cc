@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <future>
+#include <iostream>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -56,6 +57,64 @@ TEST(ParseContainerStatus, AnyInformationOfTheRuntimeIsBorne) {
     EXPECT_THAT(details->environment, IsEmpty()) << info;
   }
   EXPECT_FALSE(parse_container_status("\xff\xff\xff", {}));
+}
+
+TEST(ParseLists, TakeWhatNamesPodsAndContainers) {
+  cri::ListPodSandboxResponse pods;
+  cri::PodSandbox& pod = *pods.add_items();
+  pod.set_id("sandbox");
+  pod.mutable_metadata()->set_name("jupyter-a");
+  pod.mutable_metadata()->set_uid("uid-a");
+  pod.mutable_metadata()->set_namespace_("hub");
+  (*pod.mutable_labels())["component"] = "singleuser-server";
+  const auto pod_list = parse_pods(pods.SerializeAsString());
+  ASSERT_TRUE(pod_list && pod_list->size() == 1);
+  EXPECT_EQ(pod_list->front().sandbox_id, "sandbox");
+  EXPECT_EQ(pod_list->front().name, "jupyter-a");
+  EXPECT_EQ(pod_list->front().uid, "uid-a");
+  EXPECT_EQ(pod_list->front().pod_namespace, "hub");
+  EXPECT_THAT(pod_list->front().labels, ElementsAre(Pair("component", "singleuser-server")));
+
+  cri::ListContainersResponse containers;
+  for (const char* id : {"one", "two"}) {
+    cri::Container& container = *containers.add_containers();
+    container.set_id(id);
+    container.set_pod_sandbox_id("sandbox");
+    container.mutable_metadata()->set_name("notebook");
+  }
+  (*containers.mutable_containers(0)->mutable_labels())["io.kubernetes.pod.uid"] = "uid-a";
+  const auto list = parse_containers(containers.SerializeAsString());
+  ASSERT_TRUE(list && list->size() == 2);
+  EXPECT_EQ(list->front().id, "one");
+  EXPECT_EQ(list->front().sandbox_id, "sandbox");
+  EXPECT_EQ(list->front().name, "notebook");
+  EXPECT_EQ(list->front().pod_uid, "uid-a");
+  EXPECT_EQ(list->back().pod_uid, "");
+
+  EXPECT_THAT(parse_pods("").value(), IsEmpty());
+  EXPECT_THAT(parse_containers("").value(), IsEmpty());
+  EXPECT_FALSE(parse_pods("\xff\xff\xff"));
+  EXPECT_FALSE(parse_containers("\xff\xff\xff"));
+}
+
+// Run by tests/daemon/test_containers.py, which starts a containerd, with one pod at least.
+TEST(CriClient, ListsWhatARealRuntimeHas) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing sets variables here
+  const char* socket = std::getenv("CRYPTNONO_TEST_CRI_SOCKET");
+  if (socket == nullptr) GTEST_SKIP() << "CRYPTNONO_TEST_CRI_SOCKET names no runtime";
+  CriClient client(socket);
+  EXPECT_EQ(client.peer_pid(), 0);
+  const auto pods = client.pods(5000);
+  ASSERT_TRUE(pods) << pods.error().message;
+  const auto containers = client.containers(5000);
+  ASSERT_TRUE(containers) << containers.error().message;
+  EXPECT_GT(client.peer_pid(), 1);
+  for (const PodInfo& pod : *pods)
+    std::cout << "pod " << pod.uid << ' ' << pod.name << ' ' << pod.pod_namespace << ' '
+              << pod.sandbox_id << ' ' << pod.labels.size() << '\n';
+  for (const ContainerInfo& each : *containers)
+    std::cout << "container " << each.id << ' ' << each.name << ' ' << each.sandbox_id << ' '
+              << each.pod_uid << ' ' << each.labels.size() << '\n';
 }
 
 // A socket whose owner says nothing, or what it is given.
