@@ -139,8 +139,7 @@ Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
   TRY(monero_.apply(config));
   TRY(exec_->apply(settings));
   apply_flow(config, std::move(prepared.flow));
-  events_.use(
-      {.endpoints = config.containers.endpoints, .environment = config.containers.environment});
+  events_.use(config.containers);
   rules_ = rules->size();
   patterns_ = rules->allow_list().patterns();
   executables_ = rules->allow_list().executables();

@@ -9,6 +9,7 @@
 
 #include "base/json_line.h"
 #include "base/line_writer.h"
+#include "config/types.h"
 #include "runtime/container_lookup.h"
 
 namespace cryptnono::app {
@@ -24,8 +25,10 @@ class EventLog {
   EventLog(LineWriter& log, std::function<std::string(std::uint64_t)> cgroup_path)
       : log_(log), cgroup_path_(std::move(cgroup_path)) {}
 
-  // From here on asks the runtimes so. What is remembered is kept if nothing has changed.
-  void use(const runtime::LookupSettings& settings);
+  // From here on asks the runtimes so, and at the sockets that CONTAINER_RUNTIME_ENDPOINT and
+  // DOCKER_HOST name where `containers` names none. What is remembered is kept if nothing has
+  // changed.
+  void use(const config::Containers& containers);
   // Ends what is asked; further lines go without.
   void stop();
   // Asks ahead for the container of this cgroup.

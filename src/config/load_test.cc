@@ -435,6 +435,7 @@ TEST(Load, TheDocumentedExampleIsValid) {
                           "hooks",
                           "logConnects",
                           "endpoints",
+                          "dockerEndpoints",
                           "environment"}) {
     EXPECT_THAT(example, HasSubstr(std::string(key) + ":")) << "the example shows every key";
   }

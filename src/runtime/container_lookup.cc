@@ -8,10 +8,6 @@
 
 namespace cryptnono::runtime {
 
-const std::vector<std::string> kKnownEndpoints{
-    "/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock", "/run/crio/crio.sock",
-    "/var/run/cri-dockerd.sock", "/run/host-containerd/containerd.sock"};
-
 ContainerLookup::ContainerLookup(LookupSettings settings)
     : settings_(std::move(settings)), thread_([this] { run(); }) {}
 
@@ -27,14 +23,14 @@ ContainerLookup::~ContainerLookup() {
   }
 }
 
-void ContainerLookup::find(const std::string& id, Done done) {
+void ContainerLookup::find(const std::string& id, RuntimeKind kind, Done done) {
   std::shared_ptr<const ContainerDetails> known;
   {
     const std::lock_guard lock(mutex_);
     known = cached(id);
-    const bool ask = !known && !stopping_ && monotonic_ns() >= down_until_ns_;
+    const bool ask = !known && !stopping_ && monotonic_ns() >= down_until_ns(kind);
     if (ask && waiting_.size() < kMaxWaiting) {
-      waiting_.push_back({id, std::move(done)});
+      waiting_.push_back({id, kind, std::move(done)});
       wake_.notify_all();
       return;
     }
@@ -43,13 +39,13 @@ void ContainerLookup::find(const std::string& id, Done done) {
   done(known.get());
 }
 
-void ContainerLookup::prefetch(const std::string& id) {
+void ContainerLookup::prefetch(const std::string& id, RuntimeKind kind) {
   const std::lock_guard lock(mutex_);
   if (stopping_ || index_.contains(id) || waiting_.size() >= kMaxWaiting ||
-      monotonic_ns() < down_until_ns_) {
+      monotonic_ns() < down_until_ns(kind)) {
     return;
   }
-  waiting_.push_back({id, nullptr});
+  waiting_.push_back({id, kind, nullptr});
   wake_.notify_all();
 }
 
@@ -72,26 +68,22 @@ void ContainerLookup::run() {
     const Request request = std::move(*next);
     waiting_.erase(next);
     std::shared_ptr<const ContainerDetails> details = cached(request.id);
-    const bool down = monotonic_ns() < down_until_ns_;
+    const bool down = monotonic_ns() < down_until_ns(request.kind);
     lock.unlock();
-    if (!details && !down) details = ask(request.id);
+    if (!details && !down) details = ask(request.id, request.kind);
     if (request.done) request.done(details.get());
     lock.lock();
   }
 }
 
-std::vector<std::string> ContainerLookup::endpoints_now() const {
-  std::vector<std::string> out;
-  for (const std::string& path :
-       settings_.endpoints.empty() ? kKnownEndpoints : settings_.endpoints)
-    if (access(path.c_str(), F_OK) == 0) out.push_back(path);
-  return out;
-}
-
-std::shared_ptr<const ContainerDetails> ContainerLookup::ask(const std::string& id) {
-  bool answered = false;
-  for (const std::string& path : endpoints_now()) {
-    Endpoint& endpoint = endpoints_.try_emplace(path, path).first->second;
+template <typename Client>
+std::shared_ptr<const ContainerDetails> ContainerLookup::ask(Endpoints<Client>& endpoints,
+                                                             const std::vector<std::string>& paths,
+                                                             const std::string& id,
+                                                             bool& answered) {
+  for (const std::string& path : paths) {
+    if (access(path.c_str(), F_OK) != 0) continue;
+    Endpoint<Client>& endpoint = endpoints.try_emplace(path, path).first->second;
     if (monotonic_ns() < endpoint.down_until_ns) continue;
     auto answer = endpoint.client.container(id, settings_.environment, kTimeoutMs);
     const std::lock_guard lock(mutex_);
@@ -110,11 +102,21 @@ std::shared_ptr<const ContainerDetails> ContainerLookup::ask(const std::string& 
     keep(id, details);
     return details;
   }
+  return nullptr;
+}
+
+std::shared_ptr<const ContainerDetails> ContainerLookup::ask(const std::string& id,
+                                                             RuntimeKind kind) {
+  bool answered = false;
+  std::shared_ptr<const ContainerDetails> details;
+  if (kind == RuntimeKind::kDocker)
+    details = ask(docker_endpoints_, settings_.docker_endpoints, id, answered);
+  if (!details) details = ask(endpoints_, settings_.endpoints, id, answered);
   if (!answered) {
     const std::lock_guard lock(mutex_);
-    down_until_ns_ = monotonic_ns() + kBackOffNs;
+    down_until_ns(kind) = monotonic_ns() + kBackOffNs;
   }
-  return nullptr;
+  return details;
 }
 
 std::shared_ptr<const ContainerDetails> ContainerLookup::cached(const std::string& id) {

@@ -1,19 +1,15 @@
 #include <cri.pb.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <cstdlib>
-#include <cstring>
-#include <filesystem>
 #include <future>
 #include <iostream>
+#include <thread>
 
-#include "base/clock.h"
-#include "base/fd.h"
 #include "runtime/container_lookup.h"
+#include "runtime/sockets.h"
+#include "runtime/test_server.h"
 
 namespace cryptnono::runtime {
 namespace {
@@ -117,34 +113,6 @@ TEST(CriClient, ListsWhatARealRuntimeHas) {
               << each.pod_uid << ' ' << each.labels.size() << '\n';
 }
 
-// A socket whose owner says nothing, or what it is given.
-class Server {
- public:
-  Server() {
-    std::string name = std::filesystem::temp_directory_path() / "runtime_test.XXXXXX";
-    directory_ = ::mkdtemp(name.data());
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, path().c_str(), sizeof address.sun_path - 1);
-    fd_.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    EXPECT_EQ(bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    EXPECT_EQ(listen(fd_.get(), 8), 0);
-  }
-  ~Server() { std::filesystem::remove_all(directory_); }
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
-  [[nodiscard]] std::string path() const { return directory_ / "socket"; }
-  [[nodiscard]] Fd accept() const { return Fd(::accept(fd_.get(), nullptr, nullptr)); }
-
- private:
-  std::filesystem::path directory_;
-  Fd fd_;
-};
-
-double seconds_since(std::uint64_t begin) {
-  return static_cast<double>(monotonic_ns() - begin) / 1e9;
-}
-
 TEST(GrpcChannel, AServerThatSaysNothingCostsTheTimeoutAndNoMore) {
   const Server server;
   GrpcChannel channel(server.path());
@@ -174,30 +142,78 @@ TEST(GrpcChannel, ASocketThatIsNotThereIsNamed) {
   EXPECT_THAT(answer.error().message, HasSubstr("/nonexistent/socket"));
 }
 
-bool known(ContainerLookup& lookup, const std::string& id) {
+bool known(ContainerLookup& lookup, const std::string& id, RuntimeKind kind = RuntimeKind::kCri) {
   std::promise<bool> told;
-  lookup.find(id, [&told](const ContainerDetails* details) { told.set_value(details != nullptr); });
+  lookup.find(id, kind,
+              [&told](const ContainerDetails* details) { told.set_value(details != nullptr); });
   return told.get_future().get();
 }
 
 TEST(ContainerLookup, ARuntimeThatHangsIsWaitedForOnce) {
   const Server server;
-  ContainerLookup lookup({.endpoints = {server.path()}, .environment = {}});
-  EXPECT_FALSE(known(lookup, "a"));
+  for (const RuntimeKind kind : {RuntimeKind::kCri, RuntimeKind::kDocker}) {
+    const bool docker = kind == RuntimeKind::kDocker;
+    ContainerLookup lookup({.endpoints = {docker ? "/nonexistent" : server.path()},
+                            .docker_endpoints = {docker ? server.path() : "/nonexistent"},
+                            .environment = {}});
+    EXPECT_FALSE(known(lookup, "a", kind));
+    const std::uint64_t begin = monotonic_ns();
+    for (int i = 0; i < 100; ++i) EXPECT_FALSE(known(lookup, "b", kind));
+    EXPECT_LT(seconds_since(begin), 0.2) << "told at once while it is left alone";
+    EXPECT_EQ(lookup.counters().failed, 1U);
+  }
+}
+
+TEST(ContainerLookup, ADockerThatHangsDoesNotSilenceTheCri) {
+  const Server docker;
+  const Server cri;
+  ContainerLookup lookup(
+      {.endpoints = {cri.path()}, .docker_endpoints = {docker.path()}, .environment = {}});
+  std::promise<void> asked;
+  std::thread other([&] {
+    const Fd peer = cri.accept();
+    asked.set_value();
+  });
   const std::uint64_t begin = monotonic_ns();
-  for (int i = 0; i < 100; ++i) EXPECT_FALSE(known(lookup, "b"));
-  EXPECT_LT(seconds_since(begin), 0.2) << "told at once while it is left alone";
-  EXPECT_EQ(lookup.counters().failed, 1U);
+  EXPECT_FALSE(known(lookup, "a", RuntimeKind::kDocker));
+  asked.get_future().wait();
+  EXPECT_LT(seconds_since(begin), 2 * ContainerLookup::kTimeoutMs / 1e3);
+  EXPECT_EQ(lookup.counters().failed, 2U);
+  other.join();
+}
+
+TEST(ContainerLookup, DockerIsAskedForItsOwnAlone) {
+  const Server docker;
+  ContainerLookup lookup({.endpoints = {}, .docker_endpoints = {docker.path()}, .environment = {}});
+  EXPECT_FALSE(known(lookup, "a", RuntimeKind::kCri));
+  EXPECT_EQ(lookup.counters().failed, 0U) << "Docker hangs, and was not asked";
+  std::thread other([&docker] { docker.answer(http("200 OK", kDockerAnswer)); });
+  EXPECT_TRUE(known(lookup, "a", RuntimeKind::kDocker)) << "that the CRI is down concerns it alone";
+  other.join();
+  EXPECT_TRUE(known(lookup, "a", RuntimeKind::kDocker)) << "remembered";
+  EXPECT_EQ(lookup.counters().found, 1U);
 }
 
 TEST(ContainerLookup, WhoStillWaitsAtTheEndIsTold) {
   const Server server;
   int told = 0;
   {
-    ContainerLookup lookup({.endpoints = {server.path()}, .environment = {}});
-    for (int i = 0; i < 10; ++i) lookup.find("a", [&told](const auto*) { ++told; });
+    ContainerLookup lookup(
+        {.endpoints = {server.path()}, .docker_endpoints = {}, .environment = {}});
+    for (int i = 0; i < 10; ++i)
+      lookup.find("a", RuntimeKind::kCri, [&told](const auto*) { ++told; });
   }
   EXPECT_EQ(told, 10);
+}
+
+TEST(Sockets, TheConfigurationGoesBeforeTheEnvironmentAndThatBeforeTheKnown) {
+  const std::vector<std::string> known{"/known"};
+  EXPECT_THAT(sockets({"/a", "/b"}, "unix:///c", known), ElementsAre("/a", "/b"));
+  EXPECT_THAT(sockets({}, "unix:///c", known), ElementsAre("/c"));
+  EXPECT_THAT(sockets({}, "/c", known), ElementsAre("/c"));
+  EXPECT_THAT(sockets({}, nullptr, known), ElementsAre("/known"));
+  for (const char* none : {"", "unix://", "tcp://127.0.0.1:2375", "c"})
+    EXPECT_THAT(sockets({}, none, known), IsEmpty()) << none;
 }
 
 }  // namespace
