@@ -177,7 +177,7 @@ TEST(ContainerLookup, ADockerThatHangsDoesNotSilenceTheCri) {
   const std::uint64_t begin = monotonic_ns();
   EXPECT_FALSE(known(lookup, "a", RuntimeKind::kDocker));
   asked.get_future().wait();
-  EXPECT_LT(seconds_since(begin), 2 * ContainerLookup::kTimeoutMs / 1e3);
+  EXPECT_LT(seconds_since(begin), 2);
   EXPECT_EQ(lookup.counters().failed, 2U);
   other.join();
 }
