@@ -136,7 +136,7 @@ PodWatchSettings pod_settings(const config::Config& config) {
                                               : config.namespace_actions,
           .containers_only = containers_only(config.scope.processes),
           .pod_logs = config.containers.pod_logs,
-          .endpoints = config.containers.endpoints};
+          .endpoints = EventLog::settings_of(config.containers).endpoints};
 }
 
 }  // namespace
@@ -162,11 +162,11 @@ Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
   audit_->set_max_command_line_bytes(config.log.max_command_line_bytes);
   audit_->set_dry_run(config.dry_run);
   audit_->set_log_level(config.log.level);
+  responses_->use(config);
   TRY(monero_.apply(config));
   TRY(exec_->apply(settings));
   apply_flow(config, std::move(prepared.flow));
-  events_.use(
-      {.endpoints = config.containers.endpoints, .environment = config.containers.environment});
+  events_.use(config.containers);
   rules_ = rules->size();
   patterns_ = rules->allow_list().patterns();
   executables_ = rules->allow_list().executables();
@@ -223,15 +223,17 @@ Result<void> Daemon::start() {
   for (const auto& [pid, ticks] : enforcer_->protected_pids()) {
     TRY(loaded->enforcement().protect(pid, start_boottime_ns(ticks)));
   }
-  audit_ = std::make_unique<ExecAudit>(*enforcer_, events_);
+  responses_ = std::make_unique<Responses>(
+      events_, pods_,
+      [this](const enforce::ProcessId& process) { return enforcer_->refusal(process); });
+  audit_ = std::make_unique<ExecAudit>(*enforcer_, events_, *responses_);
   exec_ = std::make_unique<detect::ExecDetector>(
       std::move(loaded), [this](const detect::Finding& finding) { return audit_->handle(finding); },
       [this](const std::string& cgroup, detect::Subject& out) { pods_.locate(cgroup, out); });
   exec_->before_scans([this] { pods_.refresh(); });
   load_monero();
-  flow_ = std::make_unique<Flow>(events_, pods_);
-  events_.use(
-      {.endpoints = config->containers.endpoints, .environment = config->containers.environment});
+  flow_ = std::make_unique<Flow>(events_, pods_, *responses_);
+  events_.use(config->containers);
   TRY(pods_.use(pod_settings(*config)));
   pods_.start(exec_->program().enforcement());
   TRY(apply(*config, std::move(prepared)));
@@ -257,7 +259,7 @@ Result<void> Daemon::start() {
 }
 
 void Daemon::load_monero() {
-  const Result<void> loaded = monero_.load(events_, pods_);
+  const Result<void> loaded = monero_.load(events_, pods_, *responses_);
   if (!loaded) log_unavailable("monero", loaded.error());
 }
 
@@ -357,6 +359,7 @@ Result<void> Daemon::run() {
   monero_.stop();
   flow_->stop();
   exec_->stop();
+  responses_->stop();
   pods_.stop();
   events_.stop();
   JsonLine stopped;
@@ -399,6 +402,12 @@ void Daemon::collect(metrics::Exposition& out) const {
   out.add(Metric::kCgroups, {"pod"}, static_cast<double>(cgroups.pods));
   out.add(Metric::kCgroups, {"protected"}, static_cast<double>(cgroups.protected_cgroups));
   out.add(Metric::kCgroups, {"unclassified"}, static_cast<double>(cgroups.unclassified));
+  const runtime::ContainerLookup::Counters lookups = events_.counters();
+  out.add(Metric::kContainerLookups, {"found"}, lookups.found);
+  out.add(Metric::kContainerLookups, {"unknown"}, lookups.unknown);
+  out.add(Metric::kContainerLookups, {"failed"}, lookups.failed);
+  out.add(Metric::kContainerLookups, {"dropped"}, lookups.dropped);
+  responses_->collect(out);
   out.add(Metric::kBuildInfo, {CRYPTNONO_VERSION}, 1.0);
 }
 

@@ -12,6 +12,7 @@
 #include "app/flow.h"
 #include "app/monero.h"
 #include "app/pod_watch.h"
+#include "app/responses.h"
 #include "base/fd.h"
 #include "base/line_writer.h"
 #include "base/result.h"
@@ -85,6 +86,7 @@ class Daemon {
 
   KernelLimit limit_;
   std::unique_ptr<enforce::Enforcer> enforcer_;
+  std::unique_ptr<Responses> responses_;
   std::unique_ptr<ExecAudit> audit_;
   std::unique_ptr<detect::ExecDetector> exec_;
   Monero monero_;  // after exec_, which it asks for cgroups

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <utility>
 
 #include "container/cgroup_parse.h"
+#include "runtime/sockets.h"
 
 namespace cryptnono::app {
 
@@ -19,21 +21,37 @@ std::string json_map(const std::map<std::string, std::string>& map) {
   return "{" + out + "}";
 }
 
+// Which runtime can be asked about a container; none: no call is made.
+std::optional<runtime::RuntimeKind> kind_of(container::Runtime runtime) {
+  if (runtime == container::Runtime::kCri) return runtime::RuntimeKind::kCri;
+  if (runtime == container::Runtime::kDocker) return runtime::RuntimeKind::kDocker;
+  return std::nullopt;
+}
+
 // The predecessor's fields, as members of a JSON object.
 std::string members(const runtime::ContainerDetails& details) {
-  std::string out = fmt::format(R"("container_type": "cri", "labels": {}, "image": {})",
-                                json_map(details.labels), json_string(details.image));
+  std::string out =
+      fmt::format(R"("container_type": {}, "labels": {}, "image": {})", json_string(details.type),
+                  json_map(details.labels), json_string(details.image));
   if (!details.environment.empty()) out += ", \"env\": " + json_map(details.environment);
   return out;
 }
 
 void add_container(JsonLine& line, const runtime::ContainerDetails& details, EventLog::Form form) {
   if (form == EventLog::Form::kNested) line.add_json("container", "{" + members(details) + "}");
-  line.add("container_type", "cri")
+  line.add("container_type", details.type)
       .add_json("labels", json_map(details.labels))
       .add("image", details.image);
   if (!details.environment.empty()) line.add_json("env", json_map(details.environment));
   line.add("container_name", details.name);
+}
+
+void add_builder(JsonLine& line, const std::string& id, EventLog::Form form) {
+  if (form == EventLog::Form::kNested) {
+    line.add_json("container", fmt::format(R"({{"container_type": "buildkit", "builder_id": {}}})",
+                                           json_string(id)));
+  }
+  line.add("container_type", "buildkit").add("builder_id", id);
 }
 
 void add_cgroup_only(JsonLine& line, const std::string& cgroup, EventLog::Form form) {
@@ -62,16 +80,20 @@ void add_pod(JsonLine& line, const std::string& pod_namespace, const std::string
 // Where a process was: by what the kernel side wrote down, else by what is known of its cgroup now.
 EventLog::Where EventLog::where(const detect::Subject& who) const {
   Where out;
-  for (const std::string& path :
-       {who.origin.cgroup, who.origin.cgroup_v1, pods_.path_of(who.cgroup_id)}) {
-    if (path.empty()) continue;
+  const auto consider = [&](const std::string& path, bool v1) {
+    if (path.empty()) return;
     container::CgroupIdentity identity = container::identify_cgroup(path);
     const bool better = is_container(identity) && !is_container(out.identity);
-    if (!out.cgroup.empty() && out.cgroup != "/" && !better) continue;
+    if (!out.cgroup.empty() && out.cgroup != "/" && !better) return;
     out.cgroup = path;
+    out.directory =
+        is_container(identity) ? pods_.directory_of(std::string(identity.through), v1) : "";
     out.identity = std::move(identity);
-    out.identity.through = {};
-  }
+    out.identity.through = {};  // pointed into the path
+  };
+  consider(who.origin.cgroup, false);
+  consider(who.origin.cgroup_v1, true);
+  if (out.cgroup.empty() || out.cgroup == "/") consider(pods_.path_of(who.cgroup_id), false);
   out.pod_uid = container::pod_uid_of(out.cgroup);
   if (!out.pod_uid.empty() || !is_container(out.identity)) return out;
   // Docker in a pod makes its containers in the root of cgroup v2: the pod is that of its daemon,
@@ -86,7 +108,19 @@ EventLog::Where EventLog::where(const detect::Subject& who) const {
   return out;
 }
 
-void EventLog::use(const runtime::LookupSettings& settings) {
+runtime::LookupSettings EventLog::settings_of(const config::Containers& containers) {
+  // NOLINTBEGIN(concurrency-mt-unsafe): nothing here sets variables
+  return {
+      .endpoints = runtime::sockets(containers.endpoints, std::getenv("CONTAINER_RUNTIME_ENDPOINT"),
+                                    runtime::kKnownEndpoints),
+      .docker_endpoints = runtime::sockets(containers.docker_endpoints, std::getenv("DOCKER_HOST"),
+                                           runtime::kKnownDockerEndpoints),
+      .environment = containers.environment};
+  // NOLINTEND(concurrency-mt-unsafe)
+}
+
+void EventLog::use(const config::Containers& containers) {
+  const runtime::LookupSettings settings = settings_of(containers);
   std::shared_ptr<runtime::ContainerLookup> old;  // ends when the last that uses it has
   const std::lock_guard lock(mutex_);
   if (lookup_ && settings == settings_) return;
@@ -102,9 +136,10 @@ void EventLog::stop() {
 
 void EventLog::prefetch(std::string_view cgroup_path) {
   const container::CgroupIdentity identity = container::identify_cgroup(cgroup_path);
-  if (identity.runtime != container::Runtime::kCri) return;
+  const auto kind = kind_of(identity.runtime);
+  if (!kind) return;
   const std::lock_guard lock(mutex_);
-  if (lookup_) lookup_->prefetch(identity.id);
+  if (lookup_) lookup_->prefetch(identity.id, *kind);
 }
 
 void EventLog::write(JsonLine line, std::string_view event, std::string_view level,
@@ -115,14 +150,15 @@ void EventLog::write(JsonLine line, std::string_view event, std::string_view lev
   if (!place.outer_container.empty()) line.add("outer_container_id", place.outer_container);
   if (!place.pod_uid.empty()) line.add("pod_uid", place.pod_uid);
   const std::optional<container::Pod> pod = pods_.pod(place.pod_uid);
+  const auto kind = kind_of(place.identity.runtime);
   std::shared_ptr<runtime::ContainerLookup> lookup;
-  if (place.identity.runtime == container::Runtime::kCri) {
+  if (kind) {
     const std::lock_guard lock(mutex_);
     lookup = lookup_;
   }
   const auto finish = [this, line = std::make_shared<JsonLine>(std::move(line)),
-                       event = std::string(event), level = std::string(level),
-                       cgroup = place.cgroup, pod, form](const runtime::ContainerDetails* details) {
+                       event = std::string(event), level = std::string(level), place, pod,
+                       form](const runtime::ContainerDetails* details) {
     // The kubelet's directories know the pod, whatever the runtime does.
     const bool told = details != nullptr && !details->pod().empty();
     if (told || pod)
@@ -130,13 +166,15 @@ void EventLog::write(JsonLine line, std::string_view event, std::string_view lev
               told ? details->pod() : pod->name);
     if (details != nullptr) {
       add_container(*line, *details, form);
+    } else if (place.identity.runtime == container::Runtime::kBuildkit) {
+      add_builder(*line, place.identity.id, form);
     } else {
-      add_cgroup_only(*line, cgroup, form);
+      add_cgroup_only(*line, place.cgroup, form);
     }
     log_.write(line->finish(event, level));
   };
   if (lookup) {
-    lookup->find(place.identity.id, finish);
+    lookup->find(place.identity.id, *kind, finish);
   } else {
     finish(nullptr);
   }

@@ -9,6 +9,7 @@
 #include "app/pod_watch.h"
 #include "base/json_line.h"
 #include "base/line_writer.h"
+#include "config/types.h"
 #include "container/cgroup_parse.h"
 #include "detect/subject.h"
 #include "runtime/container_lookup.h"
@@ -25,12 +26,25 @@ class EventLog {
   // Both must outlive the object.
   EventLog(LineWriter& log, const PodWatch& pods) : log_(log), pods_(pods) {}
 
-  // From here on asks the runtimes so. What is remembered is kept if nothing has changed.
-  void use(const runtime::LookupSettings& settings);
+  // From here on asks the runtimes so, and at the sockets that CONTAINER_RUNTIME_ENDPOINT and
+  // DOCKER_HOST name where `containers` names none. What is remembered is kept if nothing has
+  // changed.
+  void use(const config::Containers& containers);
+  // The sockets and variables that `containers` and the environment come to.
+  static runtime::LookupSettings settings_of(const config::Containers& containers);
   // Ends what is asked; further lines go without.
   void stop();
   // Asks ahead for the container of this cgroup.
   void prefetch(std::string_view cgroup_path);
+
+  struct Where {
+    std::string cgroup;
+    std::string directory;  // of the container's cgroup, below where it is mounted; "" in none
+    container::CgroupIdentity identity;  // `through` is not set
+    std::string pod_uid;
+    std::string outer_container;  // of the pod, if the container is one of Docker's inside of it
+  };
+  [[nodiscard]] Where where(const detect::Subject& who) const;
 
   void write(JsonLine line, std::string_view event, std::string_view level,
              const detect::Subject& who, Form form = Form::kFlat);
@@ -38,14 +52,6 @@ class EventLog {
   [[nodiscard]] runtime::ContainerLookup::Counters counters() const;
 
  private:
-  struct Where {
-    std::string cgroup;
-    container::CgroupIdentity identity;  // `through` is not set
-    std::string pod_uid;
-    std::string outer_container;  // of the pod, if the container is one of Docker's inside of it
-  };
-  [[nodiscard]] Where where(const detect::Subject& who) const;
-
   LineWriter& log_;
   const PodWatch& pods_;
   mutable std::mutex mutex_;

@@ -6,6 +6,7 @@
 #include "app/outcome_words.h"
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "config/actions.h"
 
 namespace cryptnono::app {
 
@@ -16,7 +17,8 @@ std::string_view source_name(detect::Source source) {
   return source == detect::Source::kExec ? "execwhacker.bpf" : "psutil.process_iter";
 }
 
-ExecAudit::ExecAudit(enforce::Enforcer& enforcer, EventLog& log) : enforcer_(enforcer), log_(log) {}
+ExecAudit::ExecAudit(enforce::Enforcer& enforcer, EventLog& log, Responses& responses)
+    : enforcer_(enforcer), log_(log), responses_(responses) {}
 
 bool ExecAudit::handle(const Finding& finding) {
   PerSource& counts = counts_[static_cast<std::size_t>(finding.source)];
@@ -63,7 +65,14 @@ bool ExecAudit::handle(const Finding& finding) {
     log_spared(finding, protected_by(action.spared));
     return true;
   }
-  log_line(finding, action.outcome, action.time_ns);
+  config::Action done = config::Action::kKill;
+  if (action.outcome == Outcome::kKilled) {
+    const config::Action said = finding.rules
+                                    ? finding.rules->action_of(finding.judgement.groups)
+                                    : config::Action::kKill;
+    done = responses_.after_kill(finding, "execwhacker", said);
+  }
+  log_line(finding, action.outcome, action.time_ns, done);
   return !to_be_tried_again(action.outcome);
 }
 
@@ -91,7 +100,8 @@ void ExecAudit::add_process(JsonLine& line, const Finding& finding, std::uint64_
   add_record(line, finding, record);
 }
 
-void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t signal_ns) {
+void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t signal_ns,
+                         config::Action done) {
   const OutcomeWords words = words_of(outcome);
   if (log_level_ > config::LogLevel::kInfo && words.level == "info") return;
   JsonLine line;
@@ -105,6 +115,7 @@ void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t 
     line.add("exec_to_signal_us", static_cast<double>(signal_ns - finding.exec_ns) / 1e3);
     line.add("in_kernel", finding.kind == Finding::Kind::kKilledInKernel);
   }
+  if (done > config::Action::kKill) line.add("response", config::action_word(done));
   if (dry_run_) line.add("dry_run", true);
   log_.write(std::move(line), words.event, words.level, finding);
 }

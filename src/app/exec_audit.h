@@ -8,6 +8,7 @@
 
 #include "app/event_log.h"
 #include "app/outcome_words.h"
+#include "app/responses.h"
 #include "base/json_line.h"
 #include "config/types.h"
 #include "detect/exec/finding.h"
@@ -19,8 +20,8 @@ namespace cryptnono::app {
 // All methods from any thread.
 class ExecAudit {
  public:
-  // Both references must outlive the object.
-  ExecAudit(enforce::Enforcer& enforcer, EventLog& log);
+  // The references must outlive the object.
+  ExecAudit(enforce::Enforcer& enforcer, EventLog& log, Responses& responses);
 
   // Acts on the finding if it is still to be acted on, logs and counts. Returns false if a later
   // scan should come back to it.
@@ -34,13 +35,15 @@ class ExecAudit {
   void collect(metrics::Exposition& out) const;
 
  private:
-  void log_line(const detect::Finding& finding, enforce::Outcome outcome, std::uint64_t signal_ns);
+  void log_line(const detect::Finding& finding, enforce::Outcome outcome, std::uint64_t signal_ns,
+                config::Action done);
   void log_spared(const detect::Finding& finding, const std::string& allowed_by);
   void add_command_line(JsonLine& line, const detect::Finding& finding, bool lower) const;
   static void add_process(JsonLine& line, const detect::Finding& finding, std::uint64_t signal_ns);
 
   enforce::Enforcer& enforcer_;
   EventLog& log_;
+  Responses& responses_;
   std::atomic<std::uint32_t> max_command_line_bytes_ = 32768;
   std::atomic<bool> dry_run_ = false;
   std::atomic<config::LogLevel> log_level_ = config::LogLevel::kInfo;

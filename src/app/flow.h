@@ -22,8 +22,9 @@ namespace cryptnono::app {
 // One thread, but for collect().
 class Flow {
  public:
-  // Both must outlive the object.
-  Flow(EventLog& log, PodWatch& pods) : pods_(pods), audit_(limit_, log) {}
+  // All must outlive the object.
+  Flow(EventLog& log, PodWatch& pods, Responses& responses)
+      : pods_(pods), audit_(limit_, log, responses) {}
 
   // The rest of a configuration that is known to be good: its tables. What cannot be used is an
   // error, and nothing changes.

@@ -6,6 +6,7 @@
 
 #include "app/event_record.h"
 #include "base/clock.h"
+#include "config/actions.h"
 #include "config/address_range.h"
 
 namespace cryptnono::app {
@@ -80,10 +81,12 @@ std::string addresses(const FlowFinding& finding) {
 
 }  // namespace
 
-FlowAudit::FlowAudit(enforce::BlastLimit& limit, EventLog& log) : enforcer_(limit), log_(log) {}
+FlowAudit::FlowAudit(enforce::BlastLimit& limit, EventLog& log, Responses& responses)
+    : enforcer_(limit), log_(log), responses_(responses) {}
 
 void FlowAudit::apply(const config::Config& config, enforce::Policy policy) {
   enforcer_.set_policy(std::make_shared<enforce::Policy>(std::move(policy)));
+  action_ = config.tcpflowkiller.action;
   max_command_line_bytes_ = config.log.max_command_line_bytes;
   dry_run_ = config.dry_run;
   log_level_ = config.log.level;
@@ -123,6 +126,9 @@ bool FlowAudit::handle(const FlowFinding& finding) {
   const std::uint64_t since = finding.time_ns != 0 ? finding.time_ns : begin;
   if (action.outcome == Outcome::kKilled)
     log_and_kill_seconds_.observe(static_cast<double>(action.time_ns - since) / 1e9);
+  config::Action done = config::Action::kKill;
+  if (action.outcome == Outcome::kKilled)
+    done = responses_.after_kill(finding, "tcpflowkiller", action_);
   const OutcomeWords words = words_of(action.outcome);
   if (log_level_ > config::LogLevel::kInfo && words.level == "info")
     return !to_be_tried_again(action.outcome);
@@ -133,6 +139,7 @@ bool FlowAudit::handle(const FlowFinding& finding) {
     line.add("connect_to_signal_us", static_cast<double>(action.time_ns - since) / 1e3)
         .add("in_kernel", finding.kind == FlowFinding::Kind::kKilledInKernel);
   }
+  if (done > config::Action::kKill) line.add("response", config::action_word(done));
   if (dry_run_) line.add("dry_run", true);
   log_.write(std::move(line), words.event, words.level, finding, EventLog::Form::kNested);
   return !to_be_tried_again(action.outcome);

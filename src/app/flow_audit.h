@@ -10,6 +10,7 @@
 
 #include "app/event_log.h"
 #include "app/outcome_words.h"
+#include "app/responses.h"
 #include "base/json_line.h"
 #include "config/types.h"
 #include "detect/flow/flow_finding.h"
@@ -22,7 +23,7 @@ namespace cryptnono::app {
 class FlowAudit {
  public:
   // The references must outlive the object.
-  FlowAudit(enforce::BlastLimit& limit, EventLog& log);
+  FlowAudit(enforce::BlastLimit& limit, EventLog& log, Responses& responses);
 
   void apply(const config::Config& config, enforce::Policy policy);
   // Acts on the finding if it is still to be acted on, logs and counts. False: it should be made
@@ -38,6 +39,8 @@ class FlowAudit {
 
   enforce::Enforcer enforcer_;
   EventLog& log_;
+  Responses& responses_;
+  std::atomic<config::Action> action_ = config::Action::kKill;
   std::atomic<std::uint32_t> max_command_line_bytes_ = 32768;
   std::atomic<bool> dry_run_ = false;
   std::atomic<config::LogLevel> log_level_ = config::LogLevel::kInfo;

@@ -4,6 +4,7 @@
 
 #include "app/event_record.h"
 #include "app/outcome_words.h"
+#include "config/actions.h"
 #include "detect/exec/exec_rules.h"
 
 namespace cryptnono::app {
@@ -11,7 +12,7 @@ namespace cryptnono::app {
 using detect::FpuFinding;
 using enforce::Outcome;
 
-FpuAudit::FpuAudit(EventLog& log) : log_(log) {}
+FpuAudit::FpuAudit(EventLog& log, Responses& responses) : log_(log), responses_(responses) {}
 
 void FpuAudit::apply(const config::Config& config, const container::Scope& scope,
                      decltype(enforce::Policy::may_touch) may_touch) {
@@ -19,6 +20,7 @@ void FpuAudit::apply(const config::Config& config, const container::Scope& scope
   limit_.set(config.monero.limit);
   enforcer_.set_policy(std::make_shared<enforce::Policy>(enforce::Policy{
       .kill_groups = kill ? 1U : 0U, .scope = scope, .may_touch = std::move(may_touch)}));
+  action_ = config.monero.action;
   max_command_line_bytes_ = config.log.max_command_line_bytes;
   dry_run_ = config.dry_run;
   log_level_ = config.log.level;
@@ -38,9 +40,12 @@ bool FpuAudit::handle(const FpuFinding& finding) {
     log_spared(finding, protected_by(action.spared));
     return true;
   }
-  if (action.outcome == Outcome::kKilled)
+  config::Action done = config::Action::kKill;
+  if (action.outcome == Outcome::kKilled) {
     kill_seconds_.observe(static_cast<double>(finding.span_ns) / 1e9);
-  log_line(finding, action.outcome, action.outcome == Outcome::kKilled ? action.time_ns : 0);
+    done = responses_.after_kill(finding, "monero", action_);
+  }
+  log_line(finding, action.outcome, action.outcome == Outcome::kKilled ? action.time_ns : 0, done);
   return !to_be_tried_again(action.outcome);
 }
 
@@ -76,11 +81,13 @@ void FpuAudit::add_fields(JsonLine& line, const FpuFinding& finding, std::string
        .signal_ns = signal_ns});
 }
 
-void FpuAudit::log_line(const FpuFinding& finding, Outcome outcome, std::uint64_t signal_ns) {
+void FpuAudit::log_line(const FpuFinding& finding, Outcome outcome, std::uint64_t signal_ns,
+                        config::Action done) {
   const OutcomeWords words = words_of(outcome);
   if (log_level_ > config::LogLevel::kInfo && words.level == "info") return;
   JsonLine line;
   add_fields(line, finding, words.action, signal_ns);
+  if (done > config::Action::kKill) line.add("response", config::action_word(done));
   if (dry_run_) line.add("dry_run", true);
   log_.write(std::move(line), words.event, words.level, finding);
 }

@@ -7,6 +7,7 @@
 
 #include "app/event_log.h"
 #include "app/outcome_words.h"
+#include "app/responses.h"
 #include "base/json_line.h"
 #include "config/types.h"
 #include "detect/fpu/fpu_finding.h"
@@ -19,8 +20,8 @@ namespace cryptnono::app {
 // All methods from any thread.
 class FpuAudit {
  public:
-  // `log` must outlive the object.
-  explicit FpuAudit(EventLog& log);
+  // Both must outlive the object.
+  FpuAudit(EventLog& log, Responses& responses);
 
   // What may be done: `scope` without the exempt cgroups.
   void apply(const config::Config& config, const container::Scope& scope,
@@ -31,12 +32,14 @@ class FpuAudit {
 
  private:
   void log_line(const detect::FpuFinding& finding, enforce::Outcome outcome,
-                std::uint64_t signal_ns);
+                std::uint64_t signal_ns, config::Action done);
   void log_spared(const detect::FpuFinding& finding, const std::string& allowed_by);
   void add_fields(JsonLine& line, const detect::FpuFinding& finding, std::string_view action,
                   std::uint64_t signal_ns) const;
 
   EventLog& log_;
+  Responses& responses_;
+  std::atomic<config::Action> action_ = config::Action::kKill;
   enforce::WindowLimit limit_;
   enforce::Enforcer enforcer_{limit_};
   std::atomic<std::uint32_t> max_command_line_bytes_ = 32768;

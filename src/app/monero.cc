@@ -4,9 +4,9 @@
 
 namespace cryptnono::app {
 
-Result<void> Monero::load(EventLog& log, const PodWatch& pods) {
+Result<void> Monero::load(EventLog& log, const PodWatch& pods, Responses& responses) {
   std::unique_ptr<detect::FpuProgram> program = TRY(detect::FpuProgram::load());
-  audit_ = std::make_unique<FpuAudit>(log);
+  audit_ = std::make_unique<FpuAudit>(log, responses);
   detector_ = std::make_unique<detect::FpuDetector>(
       std::move(program),
       [this](const detect::FpuFinding& finding) { return audit_->handle(finding); },

@@ -22,8 +22,8 @@ namespace cryptnono::app {
 class Monero {
  public:
   // Loads the kernel side; an error means that the detector is not there, and everything below does
-  // nothing. Both must outlive the object.
-  Result<void> load(EventLog& log, const PodWatch& pods);
+  // nothing. All must outlive the object.
+  Result<void> load(EventLog& log, const PodWatch& pods, Responses& responses);
   Result<void> apply(const config::Config& config);
   // An error means the same as one of load().
   Result<void> start();

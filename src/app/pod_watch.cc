@@ -308,7 +308,6 @@ PodWatch::Told PodWatch::ask(int timeout_ms) {
     const std::lock_guard lock(mutex_);
     endpoints = settings_.endpoints;
   }
-  if (endpoints.empty()) endpoints = runtime::kKnownEndpoints;
   const std::lock_guard clients_lock(clients_mutex_);
   Told told;
   told.all_answered = true;
@@ -403,6 +402,11 @@ std::string PodWatch::path_of(std::uint64_t cgroup_id) const {
     if (!path.empty()) return path;
   }
   return container::cgroup_path_of(container::cgroup2_mount_point(), cgroup_id);
+}
+
+std::string PodWatch::directory_of(const std::string& path, bool v1) const {
+  const std::string mount = v1 ? v1_mount_ : container::cgroup2_mount_point();
+  return mount.empty() ? std::string() : mount + path;
 }
 
 std::optional<container::Pod> PodWatch::pod(const std::string& uid) const {

@@ -69,6 +69,8 @@ class PodWatch {
   [[nodiscard]] enforce::Permission may_touch(pid_t pid, const std::string& proc_cgroup) const;
   // The path of a cgroup in v2; "" if it is not known and gone.
   [[nodiscard]] std::string path_of(std::uint64_t cgroup_id) const;
+  // Where the cgroup at this path is mounted; of v2, or of the v1 hierarchy of Origin::cgroup_v1.
+  [[nodiscard]] std::string directory_of(const std::string& path, bool v1) const;
   // What is known of the pod with this uid without asking.
   [[nodiscard]] std::optional<container::Pod> pod(const std::string& uid) const;
 

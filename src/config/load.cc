@@ -282,6 +282,10 @@ void Loader::read_containers(Fields& fields, Name name, Value value) {
       name, value,
       {{"endpoints",
         [&](Name key, Value list) { read_paths(fields, key, list, config_.containers.endpoints); }},
+       {"dockerEndpoints",
+        [&](Name key, Value list) {
+          read_paths(fields, key, list, config_.containers.docker_endpoints);
+        }},
        {"environment", read_names},
        {"podLogs", [&](Name key, Value item) {
           if (const auto path = fields.read_path(key, item))

@@ -392,6 +392,16 @@ TEST_F(LoadFilesTest, LoadsAHundredThousandStringsInLittleMemory) {
   }
 }
 
+TEST(Load, SocketsOfRuntimesAreAbsolutePaths) {
+  const Config config =
+      config_of("containers: {endpoints: [/a, /b], dockerEndpoints: [/run/dind/docker.sock]}");
+  EXPECT_THAT(config.containers.endpoints, ElementsAre("/a", "/b"));
+  EXPECT_THAT(config.containers.docker_endpoints, ElementsAre("/run/dind/docker.sock"));
+  EXPECT_THAT(config_of("dryRun: false").containers.docker_endpoints, IsEmpty());
+  EXPECT_THAT(errors("containers: {dockerEndpoints: [unix:///a]}"),
+              ElementsAre(HasSubstr("an absolute path")));
+}
+
 std::string read_text(const fs::path& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -436,6 +446,7 @@ TEST(Load, TheDocumentedExampleIsValid) {
                           "hooks",
                           "logConnects",
                           "endpoints",
+                          "dockerEndpoints",
                           "environment",
                           "namespaces",
                           "escalation",

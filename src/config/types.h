@@ -174,8 +174,9 @@ struct Log {
 
 // Whom the runtimes are asked about, for the log.
 struct Containers {
-  std::vector<std::string> endpoints;    // sockets; empty: the known ones
-  std::vector<std::string> environment;  // variables that lines tell
+  std::vector<std::string> endpoints;         // sockets of the CRI; empty: the known ones
+  std::vector<std::string> docker_endpoints;  // sockets of Docker; empty: the known ones
+  std::vector<std::string> environment;       // variables that lines tell
   // Where the kubelet keeps a directory NAMESPACE_NAME_UID for each pod.
   std::string pod_logs = "/var/log/pods";
 };

@@ -54,6 +54,10 @@ enum class Metric : std::uint8_t {
   kDecisionSeconds,
   kLogLinesDropped,
   kCgroups,
+  kContainerLookups,
+  kResponses,
+  kResponseKilled,
+  kResponsesFailed,
   kBuildInfo,
   kCount
 };
@@ -85,6 +89,10 @@ inline constexpr std::array<std::string_view, 4> kRuleKind{"banned", "allowed-pa
                                                            "allowed-executable", "allowed-address"};
 inline constexpr std::array<std::string_view, 4> kCgroupKind{"container", "pod", "protected",
                                                              "unclassified"};
+inline constexpr std::array<std::string_view, 4> kLookupResult{"found", "unknown", "failed",
+                                                               "dropped"};
+inline constexpr std::array<std::string_view, 2> kResponse{"kill-tree", "kill-container"};
+inline constexpr std::array<std::string_view, 2> kResponseFailure{"failed", "dropped"};
 inline constexpr std::array<std::string_view, 2> kReloadResult{"success", "failure"};
 }  // namespace values
 
@@ -101,6 +109,9 @@ inline constexpr std::array<Label, 2> kRules{
     {{"detector", values::kDetector}, {"kind", values::kRuleKind}}};
 inline constexpr std::array<Label, 1> kReload{{{"result", values::kReloadResult}}};
 inline constexpr std::array<Label, 1> kCgroupKind{{{"kind", values::kCgroupKind}}};
+inline constexpr std::array<Label, 1> kLookup{{{"result", values::kLookupResult}}};
+inline constexpr std::array<Label, 1> kResponse{{{"response", values::kResponse}}};
+inline constexpr std::array<Label, 1> kResponseFailure{{{"reason", values::kResponseFailure}}};
 inline constexpr std::array<Label, 1> kVersion{{{"version", {}}}};
 }  // namespace labels
 
@@ -180,6 +191,14 @@ inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount
     {"cryptnono_cgroups", Type::kGauge, labels::kCgroupKind,
      "Cgroups by what they are; unclassified: of pods that may be protected, which neither the "
      "kubelet nor the runtime has said yet"},
+    {"cryptnono_container_lookups_total", Type::kCounter, labels::kLookup,
+     "Questions to container runtimes; dropped: not asked, because too many waited"},
+    {"cryptnono_responses_total", Type::kCounter, labels::kResponse,
+     "Trees and containers killed after a kill"},
+    {"cryptnono_response_processes_killed_total", Type::kCounter, labels::kNone,
+     "Processes killed with them"},
+    {"cryptnono_responses_failed_total", Type::kCounter, labels::kResponseFailure,
+     "Trees and containers of which something lives; dropped: too many waited"},
     {"cryptnono_build_info", Type::kGauge, labels::kVersion, "1; the version is in the label"},
 }};
 

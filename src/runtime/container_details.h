@@ -1,4 +1,5 @@
-// ContainerDetails: what a runtime says of a container. For the log; nothing is decided by it.
+// What runtimes say of containers and pods. ContainerDetails is for the log; nothing is decided by
+// it.
 #pragma once
 
 #include <map>
@@ -8,6 +9,7 @@
 namespace cryptnono::runtime {
 
 struct ContainerDetails {
+  std::string type;   // of the runtime: "cri" or "docker"
   std::string name;   // of the container in its pod
   std::string image;  // as the runtime names it
   std::map<std::string, std::string> labels;
@@ -25,7 +27,7 @@ struct ContainerDetails {
   }
 };
 
-// One pod, as the runtime lists it.
+// A pod, in whatever state.
 struct PodInfo {
   std::string uid;
   std::string name;
@@ -34,12 +36,12 @@ struct PodInfo {
   std::map<std::string, std::string> labels;
 };
 
-// One container, as the runtime lists it.
+// A container of a pod, in whatever state.
 struct ContainerInfo {
   std::string id;
   std::string name;  // in its pod
   std::string sandbox_id;
-  std::string pod_uid;
+  std::string pod_uid;  // as its label says, "" if that is missing
   std::map<std::string, std::string> labels;
 };
 

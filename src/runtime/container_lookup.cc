@@ -8,10 +8,6 @@
 
 namespace cryptnono::runtime {
 
-const std::vector<std::string> kKnownEndpoints{
-    "/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock", "/run/crio/crio.sock",
-    "/var/run/cri-dockerd.sock", "/run/host-containerd/containerd.sock"};
-
 ContainerLookup::ContainerLookup(LookupSettings settings)
     : settings_(std::move(settings)), thread_([this] { run(); }) {}
 
@@ -27,14 +23,14 @@ ContainerLookup::~ContainerLookup() {
   }
 }
 
-void ContainerLookup::find(const std::string& id, Done done) {
+void ContainerLookup::find(const std::string& id, RuntimeKind kind, Done done) {
   std::shared_ptr<const ContainerDetails> known;
   {
     const std::lock_guard lock(mutex_);
     known = cached(id);
-    const bool ask = !known && !stopping_ && monotonic_ns() >= down_until_ns_;
+    const bool ask = !known && !stopping_ && monotonic_ns() >= down_until_ns(kind);
     if (ask && waiting_.size() < kMaxWaiting) {
-      waiting_.push_back({id, std::move(done)});
+      waiting_.push_back({id, kind, std::move(done)});
       wake_.notify_all();
       return;
     }
@@ -43,13 +39,13 @@ void ContainerLookup::find(const std::string& id, Done done) {
   done(known.get());
 }
 
-void ContainerLookup::prefetch(const std::string& id) {
+void ContainerLookup::prefetch(const std::string& id, RuntimeKind kind) {
   const std::lock_guard lock(mutex_);
-  if (stopping_ || index_.contains(id) || waiting_.size() >= kMaxWaiting ||
-      monotonic_ns() < down_until_ns_) {
+  if (stopping_ || index_.contains(id) || ahead_.size() >= kMaxAhead ||
+      monotonic_ns() < down_until_ns(kind) || is_unknown(id) || !queued_ahead_.insert(id).second) {
     return;
   }
-  waiting_.push_back({id, nullptr});
+  ahead_.push_back({id, kind, nullptr});
   wake_.notify_all();
 }
 
@@ -60,43 +56,57 @@ ContainerLookup::Counters ContainerLookup::counters() const {
   return out;
 }
 
+// Who waits for an answer goes before what is asked ahead.
+ContainerLookup::Request ContainerLookup::take_next() {
+  std::deque<Request>& queue = waiting_.empty() ? ahead_ : waiting_;
+  Request next = std::move(queue.front());
+  queue.pop_front();
+  if (!next.done) queued_ahead_.erase(next.id);
+  return next;
+}
+
 void ContainerLookup::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+    wake_.wait(lock, [this] { return stopping_ || !waiting_.empty() || !ahead_.empty(); });
     if (stopping_) return;
-    // Who waits for an answer goes before what is asked ahead.
-    auto next = std::find_if(waiting_.begin(), waiting_.end(),
-                             [](const Request& request) { return request.done != nullptr; });
-    if (next == waiting_.end()) next = waiting_.begin();
-    const Request request = std::move(*next);
-    waiting_.erase(next);
+    const Request request = take_next();
     std::shared_ptr<const ContainerDetails> details = cached(request.id);
-    const bool down = monotonic_ns() < down_until_ns_;
+    const bool down = monotonic_ns() < down_until_ns(request.kind);
     lock.unlock();
-    if (!details && !down) details = ask(request.id);
+    if (!details && !down) details = ask(request);
     if (request.done) request.done(details.get());
     lock.lock();
   }
 }
 
-std::vector<std::string> ContainerLookup::endpoints_now() const {
-  std::vector<std::string> out;
-  for (const std::string& path :
-       settings_.endpoints.empty() ? kKnownEndpoints : settings_.endpoints)
-    if (access(path.c_str(), F_OK) == 0) out.push_back(path);
-  return out;
+// What no runtime knows is not asked ahead again and again: pod sandboxes, containers that are
+// gone.
+void ContainerLookup::remember_unknown(const std::string& id) {
+  if (unknown_.size() >= kMaxCached) unknown_.clear();
+  unknown_[id] = monotonic_ns() + kUnknownNs;
 }
 
-std::shared_ptr<const ContainerDetails> ContainerLookup::ask(const std::string& id) {
-  bool answered = false;
-  for (const std::string& path : endpoints_now()) {
-    Endpoint& endpoint = endpoints_.try_emplace(path, path).first->second;
+bool ContainerLookup::is_unknown(const std::string& id) const {
+  const auto found = unknown_.find(id);
+  return found != unknown_.end() && monotonic_ns() < found->second;
+}
+
+template <typename Client>
+std::shared_ptr<const ContainerDetails> ContainerLookup::ask(Endpoints<Client>& endpoints,
+                                                             const std::vector<std::string>& paths,
+                                                             const Request& request,
+                                                             bool& answered) {
+  for (const std::string& path : paths) {
+    if (access(path.c_str(), F_OK) != 0) continue;
+    Endpoint<Client>& endpoint = endpoints.try_emplace(path, path).first->second;
     if (monotonic_ns() < endpoint.down_until_ns) continue;
-    auto answer = endpoint.client.container(id, settings_.environment, kTimeoutMs);
+    auto answer = endpoint.client.container(request.id, settings_.environment, kTimeoutMs);
     const std::lock_guard lock(mutex_);
     if (!answer) {
       ++counters_.failed;
+      // Docker answers nothing about a container that it is starting, for half a second (measured).
+      if (!request.done) continue;
       endpoint.down_until_ns = monotonic_ns() + kBackOffNs;
       continue;
     }
@@ -107,14 +117,22 @@ std::shared_ptr<const ContainerDetails> ContainerLookup::ask(const std::string& 
     }
     ++counters_.found;
     auto details = std::make_shared<const ContainerDetails>(std::move(**answer));
-    keep(id, details);
+    keep(request.id, details);
     return details;
   }
-  if (!answered) {
-    const std::lock_guard lock(mutex_);
-    down_until_ns_ = monotonic_ns() + kBackOffNs;
-  }
   return nullptr;
+}
+
+std::shared_ptr<const ContainerDetails> ContainerLookup::ask(const Request& request) {
+  bool answered = false;
+  std::shared_ptr<const ContainerDetails> details;
+  if (request.kind == RuntimeKind::kDocker)
+    details = ask(docker_endpoints_, settings_.docker_endpoints, request, answered);
+  if (!details) details = ask(endpoints_, settings_.endpoints, request, answered);
+  const std::lock_guard lock(mutex_);
+  if (!details && answered) remember_unknown(request.id);
+  if (!answered && request.done) down_until_ns(request.kind) = monotonic_ns() + kBackOffNs;
+  return details;
 }
 
 std::shared_ptr<const ContainerDetails> ContainerLookup::cached(const std::string& id) {

@@ -2,6 +2,7 @@
 // never makes anybody wait.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -12,22 +13,27 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "runtime/container_details.h"
 #include "runtime/cri_client.h"
+#include "runtime/docker_client.h"
 
 namespace cryptnono::runtime {
 
 struct LookupSettings {
-  std::vector<std::string> endpoints;    // sockets; empty: those of kKnownEndpoints that there are
-  std::vector<std::string> environment;  // names of the variables to keep
+  // Sockets, of which those that there are when it comes to it are asked; see sockets.h.
+  std::vector<std::string> endpoints;         // of the CRI
+  std::vector<std::string> docker_endpoints;  // of Docker
+  std::vector<std::string> environment;       // names of the variables to keep
 
   bool operator==(const LookupSettings&) const = default;
 };
 
-// Where containerd, k3s, CRI-O, cri-dockerd and Bottlerocket listen.
-extern const std::vector<std::string> kKnownEndpoints;
+// What the path of a container's cgroup says of its runtime. kDocker is a guess: who is unknown to
+// Docker is asked for at the CRI too.
+enum class RuntimeKind : std::uint8_t { kCri, kDocker };
 
 // Any thread.
 class ContainerLookup {
@@ -43,9 +49,9 @@ class ContainerLookup {
 
   // Calls `done` once: at once if the answer is known, or cannot be had now; else later, from
   // another thread.
-  void find(const std::string& id, Done done);
+  void find(const std::string& id, RuntimeKind kind, Done done);
   // Asks ahead, so that find() will know.
-  void prefetch(const std::string& id);
+  void prefetch(const std::string& id, RuntimeKind kind);
 
   struct Counters {
     std::uint64_t found = 0, unknown = 0, failed = 0;  // calls to runtimes, by result
@@ -60,35 +66,56 @@ class ContainerLookup {
   static constexpr std::uint64_t kBackOffNs = 5'000'000'000;
   static constexpr std::size_t kMaxCached = 4096;
   static constexpr std::size_t kMaxWaiting = 1024;
+  static constexpr std::size_t kMaxAhead = 4096;  // as many as are remembered
+  // What no runtime knew is not asked ahead again for so long.
+  static constexpr std::uint64_t kUnknownNs = 60'000'000'000;
 
  private:
+  template <typename Client>
   struct Endpoint {
     explicit Endpoint(const std::string& path) : client(path) {}
-    CriClient client;
+    Client client;
     std::uint64_t down_until_ns = 0;
   };
+  template <typename Client>
+  using Endpoints = std::unordered_map<std::string, Endpoint<Client>>;
   struct Request {
     std::string id;
+    RuntimeKind kind;
     Done done;
   };
   using Cached = std::pair<std::string, std::shared_ptr<const ContainerDetails>>;
 
   void run();
-  std::shared_ptr<const ContainerDetails> ask(const std::string& id);
+  Request take_next();
+  std::shared_ptr<const ContainerDetails> ask(const Request& request);
+  // Asks these sockets until one knows it. `answered` is set if any answers at all.
+  template <typename Client>
+  std::shared_ptr<const ContainerDetails> ask(Endpoints<Client>& endpoints,
+                                              const std::vector<std::string>& paths,
+                                              const Request& request, bool& answered);
+  void remember_unknown(const std::string& id);
+  [[nodiscard]] bool is_unknown(const std::string& id) const;
   [[nodiscard]] std::shared_ptr<const ContainerDetails> cached(const std::string& id);
   void keep(const std::string& id, std::shared_ptr<const ContainerDetails> details);
-  std::vector<std::string> endpoints_now() const;
+  [[nodiscard]] std::uint64_t& down_until_ns(RuntimeKind kind) {
+    return down_until_ns_.at(static_cast<std::size_t>(kind));
+  }
 
   const LookupSettings settings_;
-  std::unordered_map<std::string, Endpoint> endpoints_;  // the thread's
+  Endpoints<CriClient> endpoints_;            // the thread's
+  Endpoints<DockerClient> docker_endpoints_;  // the thread's
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   // All below guarded by mutex_.
   std::deque<Request> waiting_;
+  std::deque<Request> ahead_;  // nobody waits for these; their ids are in queued_ahead_
+  std::unordered_set<std::string> queued_ahead_;
+  std::unordered_map<std::string, std::uint64_t> unknown_;  // id -> until when
   std::list<Cached> cache_;  // the one used last in front
   std::unordered_map<std::string, std::list<Cached>::iterator> index_;
-  std::uint64_t down_until_ns_ = 0;  // no runtime answers until then
+  std::array<std::uint64_t, 2> down_until_ns_{};  // by kind: no runtime answers until then
   Counters counters_;
   bool stopping_ = false;
   std::thread thread_;  // last: starts when the rest is there

@@ -11,6 +11,21 @@ namespace {
 
 constexpr int kNotFound = 5;  // gRPC's NOT_FOUND
 
+template <typename Message>
+Result<Message> parsed(std::string_view body) {
+  Message message;
+  if (body.size() > GrpcChannel::kMaxAnswerBytes ||
+      !message.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
+    return fail("the runtime's answer cannot be read");
+  }
+  return message;
+}
+
+Error refused(const GrpcAnswer& answer) {
+  return Error{"the runtime refused: " + answer.message + " (" + std::to_string(answer.status) +
+               ")"};
+}
+
 // containerd writes the container's configuration into info["info"], a JSON document:
 // {"config": {"envs": [{"key": ..., "value": ...}]}}; CRI-O has none, so there are no variables.
 void read_environment(const std::string& document, const std::vector<std::string>& wanted,
@@ -35,11 +50,10 @@ void read_environment(const std::string& document, const std::vector<std::string
 
 Result<ContainerDetails> parse_container_status(std::string_view body,
                                                 const std::vector<std::string>& environment) {
-  cri::ContainerStatusResponse response;
-  if (!response.ParseFromArray(body.data(), static_cast<int>(body.size())))
-    return fail("the runtime's answer cannot be read");
+  const auto response = TRY(parsed<cri::ContainerStatusResponse>(body));
   const cri::ContainerStatus& status = response.status();
   ContainerDetails details;
+  details.type = "cri";
   details.name = status.metadata().name();
   details.image = status.image().image().empty() ? status.image_ref() : status.image().image();
   details.labels.insert(status.labels().begin(), status.labels().end());
@@ -50,55 +64,35 @@ Result<ContainerDetails> parse_container_status(std::string_view body,
 }
 
 Result<std::vector<PodInfo>> parse_pods(std::string_view body) {
-  cri::ListPodSandboxResponse response;
-  if (!response.ParseFromArray(body.data(), static_cast<int>(body.size())))
-    return fail("the runtime's answer cannot be read");
+  const auto response = TRY(parsed<cri::ListPodSandboxResponse>(body));
   std::vector<PodInfo> out;
   for (const cri::PodSandbox& each : response.items()) {
-    out.push_back({.uid = each.metadata().uid(),
-                   .name = each.metadata().name(),
-                   .pod_namespace = each.metadata().namespace_(),
-                   .sandbox_id = each.id(),
-                   .labels = {each.labels().begin(), each.labels().end()}});
+    PodInfo pod{.uid = each.metadata().uid(),
+                .name = each.metadata().name(),
+                .pod_namespace = each.metadata().namespace_(),
+                .sandbox_id = each.id(),
+                .labels = {}};
+    pod.labels.insert(each.labels().begin(), each.labels().end());
+    out.push_back(std::move(pod));
   }
   return out;
 }
 
 Result<std::vector<ContainerInfo>> parse_containers(std::string_view body) {
-  cri::ListContainersResponse response;
-  if (!response.ParseFromArray(body.data(), static_cast<int>(body.size())))
-    return fail("the runtime's answer cannot be read");
+  const auto response = TRY(parsed<cri::ListContainersResponse>(body));
   std::vector<ContainerInfo> out;
   for (const cri::Container& each : response.containers()) {
-    const auto uid = each.labels().find("io.kubernetes.pod.uid");
-    out.push_back({.id = each.id(),
-                   .name = each.metadata().name(),
-                   .sandbox_id = each.pod_sandbox_id(),
-                   .pod_uid = uid == each.labels().end() ? std::string() : uid->second,
-                   .labels = {each.labels().begin(), each.labels().end()}});
+    ContainerInfo container{.id = each.id(),
+                            .name = each.metadata().name(),
+                            .sandbox_id = each.pod_sandbox_id(),
+                            .pod_uid = {},
+                            .labels = {}};
+    container.labels.insert(each.labels().begin(), each.labels().end());
+    const auto uid = container.labels.find("io.kubernetes.pod.uid");
+    if (uid != container.labels.end()) container.pod_uid = uid->second;
+    out.push_back(std::move(container));
   }
   return out;
-}
-
-namespace {
-
-// The reply of a method whose request has no fields that matter here.
-Result<std::string> list(GrpcChannel& channel, std::string_view method, int timeout_ms) {
-  GrpcAnswer answer = TRY(channel.call(method, {}, timeout_ms));
-  if (answer.status == 0) return std::move(answer.body);
-  return fail("the runtime refused: " + answer.message + " (" + std::to_string(answer.status) +
-              ")");
-}
-
-}  // namespace
-
-Result<std::vector<PodInfo>> CriClient::pods(int timeout_ms) {
-  return parse_pods(TRY(list(channel_, "/runtime.v1.RuntimeService/ListPodSandbox", timeout_ms)));
-}
-
-Result<std::vector<ContainerInfo>> CriClient::containers(int timeout_ms) {
-  return parse_containers(
-      TRY(list(channel_, "/runtime.v1.RuntimeService/ListContainers", timeout_ms)));
 }
 
 Result<std::optional<ContainerDetails>> CriClient::container(
@@ -109,11 +103,22 @@ Result<std::optional<ContainerDetails>> CriClient::container(
   const GrpcAnswer answer = TRY(channel_.call("/runtime.v1.RuntimeService/ContainerStatus",
                                               request.SerializeAsString(), timeout_ms));
   if (answer.status == kNotFound) return std::optional<ContainerDetails>();
-  if (answer.status != 0) {
-    return fail("the runtime refused: " + answer.message + " (" + std::to_string(answer.status) +
-                ")");
-  }
+  if (answer.status != 0) return tl::unexpected(refused(answer));
   return std::optional<ContainerDetails>(TRY(parse_container_status(answer.body, environment)));
+}
+
+Result<GrpcAnswer> CriClient::list(std::string_view method, int timeout_ms) {
+  GrpcAnswer answer = TRY(channel_.call(method, {}, timeout_ms));  // no filter
+  if (answer.status != 0) return tl::unexpected(refused(answer));
+  return answer;
+}
+
+Result<std::vector<PodInfo>> CriClient::pods(int timeout_ms) {
+  return parse_pods(TRY(list("/runtime.v1.RuntimeService/ListPodSandbox", timeout_ms)).body);
+}
+
+Result<std::vector<ContainerInfo>> CriClient::containers(int timeout_ms) {
+  return parse_containers(TRY(list("/runtime.v1.RuntimeService/ListContainers", timeout_ms)).body);
 }
 
 }  // namespace cryptnono::runtime

@@ -1,5 +1,8 @@
-// CriClient: asks containerd or CRI-O what a container is (runtime.v1, ContainerStatus).
+// CriClient: asks containerd or CRI-O what a container is, and what there is (runtime.v1:
+// ContainerStatus, ListPodSandbox, ListContainers).
 #pragma once
+
+#include <sys/types.h>
 
 #include <optional>
 #include <string>
@@ -23,22 +26,23 @@ class CriClient {
                                                     const std::vector<std::string>& environment,
                                                     int timeout_ms);
 
-  // All pods and all containers that the runtime knows.
+  // All pods, and all containers, those that have ended too. Never takes longer than `timeout_ms`.
   Result<std::vector<PodInfo>> pods(int timeout_ms);
   Result<std::vector<ContainerInfo>> containers(int timeout_ms);
 
-  // The process that answers; 0 without a connection.
+  // The process that listens on the socket; see GrpcChannel.
   [[nodiscard]] pid_t peer_pid() const { return channel_.peer_pid(); }
 
  private:
+  Result<GrpcAnswer> list(std::string_view method, int timeout_ms);
+
   GrpcChannel channel_;
 };
 
-// A serialized ContainerStatusResponse as details; exposed for tests.
+// A serialized ContainerStatusResponse, ListPodSandboxResponse, ListContainersResponse as details;
+// exposed for tests.
 Result<ContainerDetails> parse_container_status(std::string_view body,
                                                 const std::vector<std::string>& environment);
-
-// Serialized ListPodSandboxResponse and ListContainersResponse; exposed for tests.
 Result<std::vector<PodInfo>> parse_pods(std::string_view body);
 Result<std::vector<ContainerInfo>> parse_containers(std::string_view body);
 

@@ -69,12 +69,6 @@ class GrpcChannel::Connection {
     return connection;
   }
 
-  [[nodiscard]] pid_t peer_pid() const {
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    return getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
-  }
-
   Result<GrpcAnswer> call(std::string_view method, std::string_view request,
                           std::uint64_t deadline_ns) {
     answer_ = {};
@@ -111,6 +105,12 @@ class GrpcChannel::Connection {
       answer_.body = body_.substr(kPrefix);
     }
     return answer_;
+  }
+
+  [[nodiscard]] pid_t peer_pid() const {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    return getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
   }
 
  private:

@@ -31,7 +31,7 @@ class GrpcChannel {
   // answer of more than kMaxAnswerBytes; a status of gRPC is no error.
   Result<GrpcAnswer> call(std::string_view method, std::string_view request, int timeout_ms);
 
-  // The process at the other end of the connection; 0 without one.
+  // Who listens on the socket, as the kernel noted it when it began to; 0: no open connection.
   [[nodiscard]] pid_t peer_pid() const;
 
   static constexpr std::size_t kMaxAnswerBytes = std::size_t{16} << 20;

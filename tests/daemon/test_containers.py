@@ -1,12 +1,13 @@
 """Log lines that say in which pod and container it happened, with a real containerd and runc."""
 import os
 import signal
+import subprocess
 import time
 
 import pytest
 
 import containerd as runtime
-from conftest import B, VICTIMS, cgroup2
+from conftest import B, BUILD, VICTIMS, cgroup2
 
 BINDER = {"BINDER_REF_URL": "https://example.org/repository", "BINDER_CLIENT_IP": "203.0.113.7", "SECRET": "not to be told"}
 ENVIRONMENT = "[BINDER_REF_URL, BINDER_CLIENT_IP]"
@@ -110,6 +111,17 @@ def test_a_stopped_runtime_holds_up_no_kill(daemon, containerd, pods_scope, warm
             assert all("labels" not in line and "/kubepods/burstable/pod" in line["cgroupline"] and line["pod_uid"] for line in lines)
     finally:
         containerd.signal(signal.SIGCONT)
+
+
+def test_pods_and_containers_are_listed(containerd):
+    """By the client that the daemon has, run from its unit test."""
+    pod = containerd.pod("jupyter-listed", "hub", {"component": "singleuser-server"})
+    container = containerd.container(pod, "notebook", ["/pause"])
+    sandbox, uid = pod[0], pod[1].metadata.uid
+    told = subprocess.run([BUILD / "bin/runtime_test", "--gtest_filter=CriClient.ListsWhatARealRuntimeHas"], check=True, capture_output=True,
+                          text=True, env={**os.environ, "CRYPTNONO_TEST_CRI_SOCKET": str(containerd.socket)}).stdout.splitlines()
+    assert f"pod {uid} jupyter-listed hub {sandbox} 4" in told
+    assert f"container {container} notebook {sandbox} {uid} 4" in told
 
 
 def cgroup_of(pid):
