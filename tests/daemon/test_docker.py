@@ -75,17 +75,13 @@ def test_a_stopped_engine_costs_the_labels_alone(daemon, dockerd, scope):
         dockerd.signal(signal.SIGCONT)
 
 
-def test_the_environment_may_name_the_socket(daemon, dockerd, scope, monkeypatch):
-    config = f"bannedCommandStrings: [{B}]\nmonero: {{enabled: false}}\n"
+@pytest.mark.parametrize("asked", [True, False])
+def test_the_environment_may_name_the_socket(daemon, dockerd, scope, monkeypatch, asked):
     monkeypatch.setenv("CONTAINER_RUNTIME_ENDPOINT", "")
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{dockerd.socket}")
-    container = dockerd.container("by-environment", ["/pause", B], labels=LABELS)
-    line = daemon(config, scope=scope).wait_for(action="killed")
-    assert line["container_id"] == container and line["container_type"] == "docker" and line["labels"] == LABELS
-    monkeypatch.setenv("DOCKER_HOST", "")
-    container = dockerd.container("not-asked", ["/pause", B], labels=LABELS)
-    line = daemon(config, scope=scope).wait_for(action="killed", container_id=container)
-    assert "labels" not in line and "container_type" not in line
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{dockerd.socket}" if asked else "")
+    container = dockerd.container(f"by-environment-{asked}", ["/pause", B], labels=LABELS)
+    line = daemon(f"bannedCommandStrings: [{B}]\nmonero: {{enabled: false}}\n", scope=scope).wait_for(action="killed", container_id=container)
+    assert line.get("labels") == (LABELS if asked else None) and line.get("container_type") == ("docker" if asked else None)
 
 
 def test_a_builder_is_named_and_nobody_asked(daemon, dockerd, scope):
