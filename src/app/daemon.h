@@ -11,6 +11,7 @@
 #include "app/exec_audit.h"
 #include "app/flow.h"
 #include "app/monero.h"
+#include "app/notifications.h"
 #include "base/fd.h"
 #include "base/line_writer.h"
 #include "base/result.h"
@@ -72,6 +73,7 @@ class Daemon {
   Fd signals_;  // first: blocks the signals before any thread starts
   LineWriter log_;
   EventLog events_;
+  Notifications notifications_{events_};
   std::optional<config::FileWatcher> watcher_;
   config::Config config_;  // in force
   std::atomic<std::uint32_t> generation_ = 0;

@@ -64,6 +64,19 @@ void EventLog::stop() {
   lookup_.swap(lookup);
 }
 
+void EventLog::send_to(Receive receive) {
+  const std::lock_guard lock(receive_mutex_);
+  receive_ = std::move(receive);
+}
+
+void EventLog::hand_out(std::string_view action, std::string line) {
+  {
+    const std::lock_guard lock(receive_mutex_);
+    if (receive_) receive_(action, line.substr(0, line.size() - 1));
+  }
+  log_.write(std::move(line));
+}
+
 void EventLog::prefetch(std::string_view cgroup_path) {
   const container::CgroupIdentity identity = container::identify_cgroup(cgroup_path);
   if (identity.runtime != container::Runtime::kCri) return;
@@ -91,7 +104,7 @@ void EventLog::write(JsonLine line, std::string_view event, std::string_view lev
     } else {
       add_cgroup_only(*line, cgroup, form);
     }
-    log_.write(line->finish(event, level));
+    hand_out(line->action(), line->finish(event, level));
   };
   if (lookup) {
     lookup->find(identity.id, finish);

@@ -28,6 +28,10 @@ class EventLog {
   void use(const runtime::LookupSettings& settings);
   // Ends what is asked; further lines go without.
   void stop();
+  // Hands each line to `receive` too, as a JSON object without the newline; nullptr: no more. It is
+  // called on any thread, not on two at once, and must not wait.
+  using Receive = std::function<void(std::string_view action, const std::string& line)>;
+  void send_to(Receive receive);
   // Asks ahead for the container of this cgroup.
   void prefetch(std::string_view cgroup_path);
 
@@ -37,12 +41,16 @@ class EventLog {
   [[nodiscard]] runtime::ContainerLookup::Counters counters() const;
 
  private:
+  void hand_out(std::string_view action, std::string line);
+
   LineWriter& log_;
   std::function<std::string(std::uint64_t)> cgroup_path_;
   mutable std::mutex mutex_;
   // Both guarded by mutex_.
   runtime::LookupSettings settings_;
   std::shared_ptr<runtime::ContainerLookup> lookup_;
+  std::mutex receive_mutex_;
+  Receive receive_;  // guarded by receive_mutex_
 };
 
 }  // namespace cryptnono::app

@@ -52,6 +52,8 @@ enum class Metric : std::uint8_t {
   kScanSeconds,
   kDecisionSeconds,
   kLogLinesDropped,
+  kWebhookDeliveries,
+  kWebhookRetries,
   kBuildInfo,
   kCount
 };
@@ -82,6 +84,8 @@ inline constexpr std::array<std::string_view, 8> kLossReason{
 inline constexpr std::array<std::string_view, 4> kRuleKind{"banned", "allowed-pattern",
                                                            "allowed-executable", "allowed-address"};
 inline constexpr std::array<std::string_view, 2> kReloadResult{"success", "failure"};
+inline constexpr std::array<std::string_view, 4> kDeliveryResult{
+    "sent", "refused", "dropped-queue-full", "dropped-gave-up"};
 }  // namespace values
 
 namespace labels {
@@ -96,6 +100,7 @@ inline constexpr std::array<Label, 2> kLoss{
 inline constexpr std::array<Label, 2> kRules{
     {{"detector", values::kDetector}, {"kind", values::kRuleKind}}};
 inline constexpr std::array<Label, 1> kReload{{{"result", values::kReloadResult}}};
+inline constexpr std::array<Label, 1> kDelivery{{{"result", values::kDeliveryResult}}};
 inline constexpr std::array<Label, 1> kVersion{{{"version", {}}}};
 }  // namespace labels
 
@@ -170,6 +175,10 @@ inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount
      "Time from exec to the signal or to sparing, where user space decides"},
     {"cryptnono_log_lines_dropped_total", Type::kCounter, labels::kNone,
      "Log lines dropped because nobody read them"},
+    {"cryptnono_webhook_deliveries_total", Type::kCounter, labels::kDelivery,
+     "Events for the webhook, by what became of them"},
+    {"cryptnono_webhook_retries_total", Type::kCounter, labels::kNone,
+     "Deliveries to the webhook that were tried again"},
     {"cryptnono_build_info", Type::kGauge, labels::kVersion, "1; the version is in the label"},
 }};
 
