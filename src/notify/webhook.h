@@ -27,11 +27,11 @@ struct Backoff {
 };
 
 struct WebhookSettings {
-  std::string url;      // empty: nothing is sent, and what waits is dropped
-  std::string secret;   // empty: no signature
-  std::string ca_file;  // empty: the system's
+  std::string url = {};      // empty: nothing is sent, and what waits is dropped
+  std::string secret = {};   // empty: no signature
+  std::string ca_file = {};  // empty: the system's
   std::chrono::milliseconds timeout{5000};
-  Backoff backoff;
+  Backoff backoff = {};
   std::size_t max_queued = 1024;  // events, the one under way too
   std::size_t max_queued_bytes = 8 << 20;
   std::chrono::milliseconds last_wait{2000};  // for what is queued at the end
