@@ -9,6 +9,7 @@
 #include "../api/flow.h"
 #include "enforce.bpf.h"
 #include "flow_lookup.bpf.h"
+#include "pid.bpf.h"
 
 volatile struct flow_settings flow = {};
 

@@ -4,6 +4,7 @@
 #define CRYPTNONO_BPF_LIB_ORIGIN_H
 
 #include "../api/origin.h"
+#include "pid.bpf.h"
 #include "scope.bpf.h"
 
 /* Names of the cgroups of a path, the deepest first; too large for the stack. */

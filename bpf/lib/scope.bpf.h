@@ -27,18 +27,6 @@ static __always_inline struct cgroup *parent_cgroup(struct cgroup *cgroup)
 	return BPF_CORE_READ(cgroup, self.parent, cgroup);
 }
 
-/* The pid in the innermost namespace, and its depth. */
-static __always_inline void innermost_pid(struct task_struct *task, __u32 *number, __u32 *level)
-{
-	struct pid *pid = BPF_CORE_READ(task, thread_pid);
-	void *numbers = __builtin_preserve_access_index(&pid->numbers[0]);
-	struct upid upid = {};
-
-	*level = BPF_CORE_READ(pid, level);
-	bpf_probe_read_kernel(&upid, sizeof(upid), numbers + *level * sizeof(struct upid));
-	*number = upid.nr;
-}
-
 struct v1_walk {
 	struct cgroup *cgroup;
 	__u64 wanted;

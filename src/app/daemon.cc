@@ -166,6 +166,7 @@ Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
   TRY(monero_.apply(config));
   TRY(exec_->apply(settings));
   apply_flow(config, std::move(prepared.flow));
+  notifications_.use(config.webhook);
   events_.use(config.containers);
   rules_ = rules->size();
   patterns_ = rules->allow_list().patterns();
@@ -362,8 +363,10 @@ Result<void> Daemon::run() {
   responses_->stop();
   pods_.stop();
   events_.stop();
+  const std::uint64_t undelivered = notifications_.stop();
   JsonLine stopped;
   stopped.add("action", "stopped");
+  if (undelivered > 0) stopped.add("webhook_undelivered", undelivered);
   log(config::LogLevel::kInfo, "Stopped", std::move(stopped));
   return result;
 }
@@ -377,6 +380,7 @@ void Daemon::collect(metrics::Exposition& out) const {
   audit_->collect(out);
   monero_.collect(out);
   flow_->collect(out);
+  notifications_.collect(out);
   out.add(Metric::kDetectorUp, {"execwhacker"}, up_ && enabled_ ? 1.0 : 0.0);
   out.add(Metric::kRefused, {"execwhacker"}, std::uint64_t{kernel.refused});
   const std::array<std::pair<std::string_view, std::uint64_t>, 4> losses{

@@ -11,6 +11,7 @@
 #include "app/exec_audit.h"
 #include "app/flow.h"
 #include "app/monero.h"
+#include "app/notifications.h"
 #include "app/pod_watch.h"
 #include "app/responses.h"
 #include "base/fd.h"
@@ -75,6 +76,7 @@ class Daemon {
   LineWriter log_;
   PodWatch pods_;
   EventLog events_;
+  Notifications notifications_{events_};
   std::optional<config::FileWatcher> watcher_;
   config::Config config_;  // in force
   std::atomic<std::uint32_t> generation_ = 0;

@@ -134,6 +134,19 @@ void EventLog::stop() {
   lookup_.swap(lookup);
 }
 
+void EventLog::send_to(Receive receive) {
+  const std::lock_guard lock(receive_mutex_);
+  receive_ = std::move(receive);
+}
+
+void EventLog::hand_out(std::string_view action, std::string line) {
+  {
+    const std::lock_guard lock(receive_mutex_);
+    if (receive_) receive_(action, line.substr(0, line.size() - 1));
+  }
+  log_.write(std::move(line));
+}
+
 void EventLog::prefetch(std::string_view cgroup_path) {
   const container::CgroupIdentity identity = container::identify_cgroup(cgroup_path);
   const auto kind = kind_of(identity.runtime);
@@ -171,7 +184,7 @@ void EventLog::write(JsonLine line, std::string_view event, std::string_view lev
     } else {
       add_cgroup_only(*line, place.cgroup, form);
     }
-    log_.write(line->finish(event, level));
+    hand_out(line->action(), line->finish(event, level));
   };
   if (lookup) {
     lookup->find(place.identity.id, *kind, finish);

@@ -34,6 +34,10 @@ class EventLog {
   static runtime::LookupSettings settings_of(const config::Containers& containers);
   // Ends what is asked; further lines go without.
   void stop();
+  // Hands each line to `receive` too, as a JSON object without the newline; nullptr: no more. It is
+  // called on any thread, not on two at once, and must not wait.
+  using Receive = std::function<void(std::string_view action, const std::string& line)>;
+  void send_to(Receive receive);
   // Asks ahead for the container of this cgroup.
   void prefetch(std::string_view cgroup_path);
 
@@ -52,12 +56,16 @@ class EventLog {
   [[nodiscard]] runtime::ContainerLookup::Counters counters() const;
 
  private:
+  void hand_out(std::string_view action, std::string line);
+
   LineWriter& log_;
   const PodWatch& pods_;
   mutable std::mutex mutex_;
   // Both guarded by mutex_.
   runtime::LookupSettings settings_;
   std::shared_ptr<runtime::ContainerLookup> lookup_;
+  std::mutex receive_mutex_;
+  Receive receive_;  // guarded by receive_mutex_
 };
 
 }  // namespace cryptnono::app

@@ -18,6 +18,7 @@ void JsonLine::begin_field(std::string_view key) {
 }
 
 JsonLine& JsonLine::add(std::string_view key, std::string_view value) {
+  if (key == "action") action_ = value;
   begin_field(key);
   text_ += json_string(value);
   return *this;

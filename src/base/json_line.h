@@ -34,6 +34,9 @@ class JsonLine {
   JsonLine& add(std::string_view key, double value);
   JsonLine& add(std::string_view key, const std::vector<std::string>& values);
 
+  // The value of the field "action"; empty: none was added.
+  [[nodiscard]] const std::string& action() const { return action_; }
+
   // `json` is a value that is JSON already.
   JsonLine& add_json(std::string_view key, std::string_view json);
 
@@ -44,6 +47,7 @@ class JsonLine {
  private:
   void begin_field(std::string_view key);
   std::string text_;
+  std::string action_;
 };
 
 // `value` as a JSON string literal: ASCII, escaped, U+FFFD for bytes that are not UTF-8.

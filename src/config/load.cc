@@ -19,6 +19,7 @@
 #include "config/listen_address.h"
 #include "config/protect.h"
 #include "config/rules.h"
+#include "config/webhook.h"
 
 namespace cryptnono::config {
 
@@ -180,6 +181,7 @@ LoadResult Loader::finish() {
   const bool bans = std::any_of(groups.begin(), groups.end(), [](const RuleGroup& group) {
     return !group.banned_strings.empty() || !group.banned_substrings.empty();
   });
+  check_webhook(config_, diagnostics_);
   if (!bans) diagnostics_.warning("", {}, "no banned strings: execwhacker has nothing to look for");
   return Loaded{std::move(config_), diagnostics_.take_warnings()};
 }
@@ -218,6 +220,10 @@ std::vector<Fields::Key> Loader::setting_keys(Fields& fields, std::uint16_t file
       {"containers", [&](Name name, Value value) { read_containers(fields, name, value); }},
       {"log", [&](Name name, Value value) { read_log(fields, name, value); }},
       {"metrics", [&](Name name, Value value) { read_metrics(fields, name, value); }},
+      {"webhook",
+       [&](Name name, Value value) {
+         read_webhook(fields, name, value, read_file, config_.webhook);
+       }},
   };
 }
 

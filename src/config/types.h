@@ -185,6 +185,18 @@ struct Metrics {
   std::vector<std::string> listen;  // "address:port"; empty: no metrics server
 };
 
+// Whom to tell of events, by HTTP.
+struct Webhook {
+  bool given = false;  // there is such a section
+  std::string url;     // empty: nobody
+  std::string secret;  // the content of secretFile; empty: no signature
+  std::string ca_file;
+  std::vector<std::string> actions{"killed"};
+  std::uint32_t timeout_s = 5;  // 1 to 60
+
+  bool operator==(const Webhook&) const = default;
+};
+
 struct Config {
   std::vector<std::string> files;  // paths as given, in order; then the lists of addresses
   bool dry_run = false;            // nothing is killed by anything; everything is reported
@@ -199,6 +211,7 @@ struct Config {
   Containers containers;
   Log log;
   Metrics metrics;
+  Webhook webhook;
 };
 
 }  // namespace cryptnono::config

@@ -58,6 +58,8 @@ enum class Metric : std::uint8_t {
   kResponses,
   kResponseKilled,
   kResponsesFailed,
+  kWebhookDeliveries,
+  kWebhookRetries,
   kBuildInfo,
   kCount
 };
@@ -94,6 +96,8 @@ inline constexpr std::array<std::string_view, 4> kLookupResult{"found", "unknown
 inline constexpr std::array<std::string_view, 2> kResponse{"kill-tree", "kill-container"};
 inline constexpr std::array<std::string_view, 2> kResponseFailure{"failed", "dropped"};
 inline constexpr std::array<std::string_view, 2> kReloadResult{"success", "failure"};
+inline constexpr std::array<std::string_view, 4> kDeliveryResult{
+    "sent", "refused", "dropped-queue-full", "dropped-gave-up"};
 }  // namespace values
 
 namespace labels {
@@ -112,6 +116,7 @@ inline constexpr std::array<Label, 1> kCgroupKind{{{"kind", values::kCgroupKind}
 inline constexpr std::array<Label, 1> kLookup{{{"result", values::kLookupResult}}};
 inline constexpr std::array<Label, 1> kResponse{{{"response", values::kResponse}}};
 inline constexpr std::array<Label, 1> kResponseFailure{{{"reason", values::kResponseFailure}}};
+inline constexpr std::array<Label, 1> kDelivery{{{"result", values::kDeliveryResult}}};
 inline constexpr std::array<Label, 1> kVersion{{{"version", {}}}};
 }  // namespace labels
 
@@ -199,6 +204,10 @@ inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount
      "Processes killed with them"},
     {"cryptnono_responses_failed_total", Type::kCounter, labels::kResponseFailure,
      "Trees and containers of which something lives; dropped: too many waited"},
+    {"cryptnono_webhook_deliveries_total", Type::kCounter, labels::kDelivery,
+     "Events for the webhook, by what became of them"},
+    {"cryptnono_webhook_retries_total", Type::kCounter, labels::kNone,
+     "Deliveries to the webhook that were tried again"},
     {"cryptnono_build_info", Type::kGauge, labels::kVersion, "1; the version is in the label"},
 }};
 
