@@ -281,11 +281,28 @@ TEST(PodUid, nobody_passes_for_another_pod_by_the_name_of_a_cgroup_below_its_own
         "/kubepods.slice/kubepods-pod" + kOtherUid + ".slice/cri-containerd-" + kInner + ".scope",
         "/kubepods-pod" + kOtherUid + ".slice:cri-containerd:" + kInner}) {
     EXPECT_EQ(pod_uid_of(inside + below), kUid) << below;
+    EXPECT_EQ(pod_of(inside + below).container, kId) << below;
     EXPECT_EQ(pod_uid_of("/kubepods-pod" + kEscapedUid + ".slice:cri-containerd:" + kId + below),
               kUid)
         << below;
     EXPECT_EQ(pod_uid_of("/elsewhere/cri-containerd-" + kId + ".scope" + below), "") << below;
   }
+}
+
+TEST(PodUid, comes_with_the_container_of_the_pod_itself) {
+  const std::string pod = "/kubepods/burstable/pod" + kUid;
+  const std::string slice = "/kubepods.slice/kubepods-pod" + kEscapedUid + ".slice";
+  EXPECT_EQ(pod_of(pod).container, "");
+  EXPECT_EQ(pod_of(pod + "/other").container, "");
+  EXPECT_EQ(pod_of(pod + "/" + kId).container, kId);
+  EXPECT_EQ(pod_of(pod + "/" + kId + "/" + kInner).container, kId);
+  EXPECT_EQ(pod_of(slice + "/cri-containerd-" + kId + ".scope/docker/" + kInner).container, kId);
+  EXPECT_EQ(pod_of(slice + "/crio-" + kId + ".scope/container").container, kId);
+  EXPECT_EQ(pod_of(slice + "/crio-conmon-" + kId + ".scope").container, "");
+  EXPECT_EQ(pod_of("/kubepods-pod" + kEscapedUid + ".slice:cri-containerd:" + kId).container, kId);
+  EXPECT_EQ(pod_of("/docker/" + kId).container, "");
+  EXPECT_EQ(pod_of("/docker/" + kInner + "/kubelet/kubepods/pod" + kUid + "/" + kId).container,
+            kId);
 }
 
 }  // namespace
