@@ -97,7 +97,8 @@ def test_what_a_container_makes_below_its_cgroup_belongs_to_it(daemon, engine, b
     check(watched, container, f"/{one.name}/libpod-{container}/{below}")
 
 
-@pytest.mark.parametrize("below", [f"docker/{INNER}", f"{INNER}", f"libpod-{INNER}.scope/container", f"kubepods/{POD}/crio-{INNER}/container"])
+@pytest.mark.parametrize("below", [f"docker/{INNER}", f"{INNER}", f"libpod-{INNER}.scope/container",
+                                   f"kubepods/{POD}/crio-{INNER}/container"])
 def test_the_deepest_of_nested_containers_is_named(daemon, engine, below):
     """E25. A real container of runc, in the cgroup of a container of podman."""
     one = engine()
@@ -135,7 +136,8 @@ def test_containers_of_crun_are_named(daemon, engine):
     os.makedirs(one.scope / form)
     for name, word in (("clean", "clean"), ("banned", B)):
         bundle = one.bundle(name, ["/tell", word], namespaces=("pid", "mount", "network", "ipc", "cgroup"))
-        done = one.run("crun", "--root", str(one.root / "crun"), "--cgroup-manager=disabled", "run", "-b", bundle, name, cgroup=one.scope / form)
+        done = one.run("crun", "--root", str(one.root / "crun"), "--cgroup-manager=disabled", "run", "-b", bundle, name,
+                       cgroup=one.scope / form)
         assert (done.returncode == 42) == (word == "clean"), (done.returncode, done.stderr)
     check(watched, OUTER, f"/{one.name}/{form}")
 

@@ -14,8 +14,8 @@ POD = ("unshare", "--mount", "--uts", "--ipc", "--net", "--propagation", "privat
 def refused(sandbox, tmp_path, through):
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG)
-    return subprocess.run([*through, BINARY, "run", "--scope", str(sandbox.path), "-c", str(path)], capture_output=True, text=True, timeout=30,
-                          preexec_fn=lambda: (sandbox.path / "own/cgroup.procs").write_text("0"))
+    return subprocess.run([*through, BINARY, "run", "--scope", str(sandbox.path), "-c", str(path)], capture_output=True, text=True,
+                          timeout=30, preexec_fn=lambda: (sandbox.path / "own/cgroup.procs").write_text("0"))
 
 
 def test_in_a_container_with_the_nodes_pids_and_cgroups(daemon, sandbox, spawn):
@@ -48,7 +48,8 @@ def test_without_the_nodes_pids_the_kernel_still_kills_and_doctor_says_what_is_l
     holder = watched.process.pid  # does not die of a SIGTERM, and has one child
     os.kill(int(pathlib.Path(f"/proc/{holder}/task/{holder}/children").read_text()), signal.SIGTERM)
     assert watched.process.wait(timeout=10) == 0
-    said = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", BINARY, "doctor"], capture_output=True, text=True, timeout=30).stdout
+    said = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", BINARY, "doctor"], capture_output=True, text=True,
+                          timeout=30).stdout
     assert "degraded initial pid namespace" in said and "set hostPID" in said
 
 
@@ -56,8 +57,8 @@ def test_a_start_that_fails_says_why_and_ends_in_order_every_time(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG)
     for _ in range(8):
-        running = [subprocess.Popen([BINARY, "run", "--scope", "/nonexistent", "-c", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                    text=True) for _ in range(4)]
+        running = [subprocess.Popen([BINARY, "run", "--scope", "/nonexistent", "-c", str(path)], stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.PIPE, text=True) for _ in range(4)]
         for one in running:
             said = one.communicate(timeout=60)[1]
             assert (one.returncode, said) == (3, "scope: /nonexistent: No such file or directory\n")
