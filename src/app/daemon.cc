@@ -54,7 +54,12 @@ Daemon::Daemon(RunOptions options)
       log_(STDOUT_FILENO),
       pods_([this](const std::string& path) { events_.prefetch(path); }),
       events_(log_, pods_) {}
-Daemon::~Daemon() = default;
+// Also after a start that has failed half way: its threads use what would be destroyed before them.
+Daemon::~Daemon() {
+  if (responses_) responses_->stop();
+  pods_.stop();
+  events_.stop();
+}
 
 void Daemon::log(config::LogLevel level, std::string_view event, JsonLine line) {
   static constexpr std::array<std::string_view, 4> kNames{"debug", "info", "warning", "error"};

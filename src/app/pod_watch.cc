@@ -256,7 +256,7 @@ void PodWatch::read_logs_if_unknown(const std::string& uid) {
 }
 
 std::string PodWatch::pod_uid_of(const CgroupOwner& owner) const {
-  if (!owner.pod_uid.empty() || owner.container_id.empty()) return owner.pod_uid;
+  if (!owner.pod_uid.empty() || owner.container_id.empty() || owner.nested) return owner.pod_uid;
   const auto told = told_.containers.find(owner.container_id);
   return told == told_.containers.end() ? std::string() : told->second.second;
 }
@@ -265,11 +265,13 @@ Standing PodWatch::standing_of(const CgroupOwner& owner) const {
   if (owner.kind == CgroupOwner::Kind::kUser || !protection_) return {};
   const std::string uid = pod_uid_of(owner);
   std::optional<std::string> name;
-  const auto told = told_.containers.find(owner.container_id);
+  const auto told = told_.containers.find(owner.pod_uid.empty() && !owner.nested
+                                              ? owner.container_id
+                                              : owner.pod_container);
   if (told != told_.containers.end()) name = told->second.first;
   // Not a pod's: there is nothing more to be known of it.
   const bool podless = uid.empty() && owner.kind == CgroupOwner::Kind::kContainer &&
-                       owner.runtime != container::Runtime::kCri;
+                       (owner.nested || owner.runtime != container::Runtime::kCri);
   if (podless) return Standing{.container = true};
   const std::optional<container::Pod> known = uid.empty() ? std::nullopt : [&] {
     std::optional<container::Pod> out;

@@ -130,21 +130,27 @@ CgroupIdentity identify_cgroup(std::string_view path) {
   return found;
 }
 
-std::string pod_uid_of(std::string_view path) {
+PodCgroup pod_of(std::string_view path) {
+  PodCgroup out;
   std::string_view found;
   std::string_view parent;
   for (std::size_t begin = 0; begin < path.size();) {
     const std::size_t end = std::min(path.find('/', begin), path.size());
     const std::string_view component = path.substr(begin, end - begin);
     if (const std::string_view uid = pod_uid_in(component); !uid.empty()) found = uid;
-    const auto identity = identify_component(component, parent);
-    if (identity && (!found.empty() || identity->runtime == Runtime::kCri)) break;
+    auto identity = identify_component(component, parent);
+    if (identity && (!found.empty() || identity->runtime == Runtime::kCri)) {
+      if (!found.empty() && identity->runtime != Runtime::kNone) out.container = identity->id;
+      break;
+    }
     if (!component.empty()) parent = component;
     begin = end + 1;
   }
-  std::string uid(found);
-  std::replace(uid.begin(), uid.end(), '_', '-');
-  return uid;
+  out.uid = found;
+  std::replace(out.uid.begin(), out.uid.end(), '_', '-');
+  return out;
 }
+
+std::string pod_uid_of(std::string_view path) { return pod_of(path).uid; }
 
 }  // namespace cryptnono::container

@@ -27,11 +27,18 @@ struct CgroupIdentity {
 // look from inside a cgroup namespace ("/../..") are fine. `through` points into `path`.
 CgroupIdentity identify_cgroup(std::string_view path);
 
-// The uid of the pod that `path` is in, as /var/log/pods writes it: of the component `pod<uid>`
-// (cgroupfs) or `...-pod<uid>.slice` (systemd, which writes '_' for '-'); "" if none. A uid is a
-// UUID, or of a static pod 32 hex digits. The deepest component counts that is not below a
-// container of a pod: what is there is named by whoever is in it, who must not be able to pass for
-// another pod.
+// Of the pod that a cgroup is in.
+struct PodCgroup {
+  std::string uid;        // as /var/log/pods writes it; "" if in none
+  std::string container;  // of the pod itself, not one nested in it; "" outside of its containers
+};
+
+// By the component `pod<uid>` (cgroupfs) or `...-pod<uid>.slice` (systemd, which writes '_' for
+// '-') of `path`. A uid is a UUID, or of a static pod 32 hex digits. The deepest component counts
+// that is not below a container of a pod: what is there is named by whoever is in it, who must not
+// be able to pass for another pod, nor for another container of one.
+PodCgroup pod_of(std::string_view path);
+// Its uid alone.
 std::string pod_uid_of(std::string_view path);
 
 }  // namespace cryptnono::container

@@ -19,6 +19,13 @@ const std::string kOtherUid = "ffffffff-4f50-4a6b-8c7d-9e0f1a2b3c4d";
 const std::string kStaticUid = "a1b2c3d4e5f60718293a4b5c6d7e8f90";
 const std::string kBuilder = "4jl3bwj1k8b1s2w8n2ggm9424";
 
+template <typename... Parts>
+std::string cat(const Parts&... parts) {
+  std::string out;
+  (out.append(parts), ...);
+  return out;
+}
+
 struct Form {
   std::string through;  // the path to the end of the container
   std::string below;    // what may follow
@@ -97,7 +104,7 @@ TEST(IdentifyCgroup, knows_every_form_of_path) {
     for (const std::string& before :
          {std::string(), std::string("/.."), std::string("/../.."), std::string("/../../../..")}) {
       for (const std::string& below : {std::string(), form.below, form.below + "/a/b-c.slice"}) {
-        const std::string path = before + form.through + below;
+        const std::string path = cat(before, form.through, below);
         const CgroupIdentity identity = identify_cgroup(path);
         EXPECT_EQ(identity.runtime, form.runtime) << path;
         EXPECT_EQ(identity.id, form.id) << path;
@@ -167,7 +174,7 @@ TEST(IdentifyCgroup, takes_only_whole_ids) {
     for (const char* prefix :
          {"", "cri-containerd-", "crio-", "docker-", "libpod-", "x.slice:cri-containerd:"}) {
       for (const char* suffix : {"", ".scope", ".scope.scope"}) {
-        const std::string path = pod + prefix + not_an_id + suffix;
+        const std::string path = cat(pod, prefix, not_an_id, suffix);
         EXPECT_EQ(identify_cgroup(path).runtime, Runtime::kNone) << path;
       }
     }
@@ -276,16 +283,35 @@ TEST(PodUid, takes_only_whole_uids) {
 
 TEST(PodUid, nobody_passes_for_another_pod_by_the_name_of_a_cgroup_below_its_own) {
   const std::string inside = "/kubepods/burstable/pod" + kUid + "/" + kId;
-  for (const std::string& below :
-       {"/pod" + kOtherUid, "/kubepods/pod" + kOtherUid + "/" + kInner,
-        "/kubepods.slice/kubepods-pod" + kOtherUid + ".slice/cri-containerd-" + kInner + ".scope",
-        "/kubepods-pod" + kOtherUid + ".slice:cri-containerd:" + kInner}) {
-    EXPECT_EQ(pod_uid_of(inside + below), kUid) << below;
-    EXPECT_EQ(pod_uid_of("/kubepods-pod" + kEscapedUid + ".slice:cri-containerd:" + kId + below),
-              kUid)
-        << below;
-    EXPECT_EQ(pod_uid_of("/elsewhere/cri-containerd-" + kId + ".scope" + below), "") << below;
+  const std::string colon = "/kubepods-pod" + kEscapedUid + ".slice:cri-containerd:" + kId;
+  const std::string podless = "/elsewhere/cri-containerd-" + kId + ".scope";
+  const std::string other = "pod" + kOtherUid;
+  const std::vector<std::string> names = {
+      "/" + other, "/kubepods/" + other + "/" + kInner,
+      "/kubepods.slice/kubepods-" + other + ".slice/cri-containerd-" + kInner + ".scope",
+      "/kubepods-" + other + ".slice:cri-containerd:" + kInner};
+  for (const std::string& below : names) {
+    EXPECT_EQ(pod_uid_of(cat(inside, below)), kUid) << below;
+    EXPECT_EQ(pod_of(cat(inside, below)).container, kId) << below;
+    EXPECT_EQ(pod_uid_of(cat(colon, below)), kUid) << below;
+    EXPECT_EQ(pod_uid_of(cat(podless, below)), "") << below;
   }
+}
+
+TEST(PodUid, comes_with_the_container_of_the_pod_itself) {
+  const std::string pod = "/kubepods/burstable/pod" + kUid;
+  const std::string slice = "/kubepods.slice/kubepods-pod" + kEscapedUid + ".slice";
+  EXPECT_EQ(pod_of(pod).container, "");
+  EXPECT_EQ(pod_of(pod + "/other").container, "");
+  EXPECT_EQ(pod_of(pod + "/" + kId).container, kId);
+  EXPECT_EQ(pod_of(pod + "/" + kId + "/" + kInner).container, kId);
+  EXPECT_EQ(pod_of(slice + "/cri-containerd-" + kId + ".scope/docker/" + kInner).container, kId);
+  EXPECT_EQ(pod_of(slice + "/crio-" + kId + ".scope/container").container, kId);
+  EXPECT_EQ(pod_of(slice + "/crio-conmon-" + kId + ".scope").container, "");
+  EXPECT_EQ(pod_of("/kubepods-pod" + kEscapedUid + ".slice:cri-containerd:" + kId).container, kId);
+  EXPECT_EQ(pod_of("/docker/" + kId).container, "");
+  EXPECT_EQ(pod_of("/docker/" + kInner + "/kubelet/kubepods/pod" + kUid + "/" + kId).container,
+            kId);
 }
 
 }  // namespace

@@ -31,35 +31,29 @@ bool is_nursery(std::string_view path) {
 
 std::optional<CgroupOwner> owner_at(std::string_view path, std::uint64_t id) {
   const CgroupIdentity identity = identify_cgroup(path);
-  if (identity.runtime != Runtime::kNone && identity.through.size() == path.size()) {
-    if (identity.runtime == Runtime::kUser)
-      return CgroupOwner{.kind = CgroupOwner::Kind::kUser,
-                         .id = id,
-                         .runtime = identity.runtime,
-                         .container_id = {},
-                         .pod_uid = {}};
-    return CgroupOwner{.kind = CgroupOwner::Kind::kContainer,
-                       .id = id,
-                       .runtime = identity.runtime,
-                       .container_id = identity.id,
-                       .pod_uid = pod_uid_of(path)};
+  const PodCgroup pod = pod_of(path);
+  CgroupOwner out;
+  out.id = id;
+  out.pod_uid = pod.uid;
+  const std::size_t slash = path.rfind('/');
+  if (identity.runtime != Runtime::kNone) {
+    if (identity.through.size() != path.size()) return std::nullopt;  // below a container: its
+    out.runtime = identity.runtime;
+    if (identity.runtime == Runtime::kUser) return out;
+    out.kind = CgroupOwner::Kind::kContainer;
+    out.container_id = identity.id;
+    out.pod_container = pod.container;
+    const Runtime above = identify_cgroup(path.substr(0, slash)).runtime;
+    out.nested = above != Runtime::kNone && above != Runtime::kUser;
+    return out;
   }
-  if (identity.runtime != Runtime::kNone) return std::nullopt;  // below a container: its
-  const std::string_view last = path.substr(path.rfind('/') + 1);
-  const std::string uid = pod_uid_of(path);
-  if (!uid.empty() && pod_uid_of(last) == uid) {
-    return CgroupOwner{.kind = CgroupOwner::Kind::kPod,
-                       .id = id,
-                       .runtime = Runtime::kNone,
-                       .container_id = {},
-                       .pod_uid = uid};
+  if (!pod.uid.empty() && pod_uid_of(path.substr(slash + 1)) == pod.uid) {
+    out.kind = CgroupOwner::Kind::kPod;
+    return out;
   }
   if (is_nursery(path)) {
-    return CgroupOwner{.kind = CgroupOwner::Kind::kNursery,
-                       .id = id,
-                       .runtime = Runtime::kNone,
-                       .container_id = {},
-                       .pod_uid = {}};
+    out.kind = CgroupOwner::Kind::kNursery;
+    return out;
   }
   return std::nullopt;
 }

@@ -101,16 +101,22 @@ void check_cgroup(std::string_view text) {
             "what is below belongs to the container");
   }
 
-  const std::string uid = container::pod_uid_of(text);
+  const container::PodCgroup pod = container::pod_of(text);
+  const std::string& uid = pod.uid;
   require(uid.empty() || uid.size() == 36 || uid.size() == 32, "a pod's uid is whole");
   require(uid.find_first_not_of("0123456789abcdef-") == std::string::npos, "a pod's uid is plain");
   require(container::pod_uid_of(std::string(text) + "/child") == uid,
           "what is below belongs to the pod");
-  if (found.runtime == container::Runtime::kCri) {
-    const std::string inside(found.through);
-    require(container::pod_uid_of(inside + "/podffffffff-0000-4000-8000-000000000000") ==
-                container::pod_uid_of(inside),
-            "nobody in a pod's container passes for another pod");
+  require(pod.container.empty() || !uid.empty(), "a pod's container is in a pod");
+  require(uid == container::pod_uid_of(text), "one uid");
+  // Whatever it calls the cgroups below its own: who is in a pod's container stays there.
+  const std::string other = "podffffffff-0000-4000-8000-000000000000";
+  const std::string id(64, 'f');
+  for (const std::string& below : {"/" + other, "/" + other + "/" + id, "/docker/" + id,
+                                   "/kubepods-" + other + ".slice:cri-containerd:" + id}) {
+    if (pod.container.empty()) break;
+    const container::PodCgroup same = container::pod_of(std::string(text) + below);
+    require(same.uid == uid && same.container == pod.container, "nobody leaves a pod's container");
   }
 }
 
