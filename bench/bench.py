@@ -313,6 +313,11 @@ def flow(inside, outside):
     part.run(report, BUILD, inside, outside, Daemon, resident_mib, WORK, ROUNDS)
 
 
+def containers():
+    import containers as part
+    part.run(report, BUILD, Daemon, resident_mib)
+
+
 def main():
     inside, outside = cgroup("in"), cgroup("out")
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
@@ -320,11 +325,11 @@ def main():
     about = {"machine": f"{machine}, {os.cpu_count()} CPUs", "kernel": platform.release(), "commit": commit, "rounds": ROUNDS}
     print(json.dumps(about))
     try:
-        for part in (matcher, escapes, decisions, life, exec_cost, flow, monero):
+        for part in (matcher, escapes, decisions, life, exec_cost, flow, containers, monero):
             wanted = os.environ.get("BENCH_ONLY")
             if wanted and part.__name__ not in wanted.split(","):
                 continue
-            part(*([inside, outside] if part in (exec_cost, flow) else [] if part is matcher else [inside]))
+            part(*([inside, outside] if part in (exec_cost, flow) else [] if part in (matcher, containers) else [inside]))
     finally:
         for path in (inside, outside):
             for _ in range(100):

@@ -108,8 +108,10 @@ state = "{self.root}/state"
     def start(self):
         import grpc
         log = open(self.root / "containerd.log", "ab")
-        # In namespaces of its own: when the test dies, so does everything that it started, and its mounts go.
-        self.holder = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "containerd", "-c",
+        # In namespaces of its own: when the test dies, so does everything that it started, and its mounts go, and with them what
+        # shims and runc keep in /run/containerd, wherever the configuration puts the rest.
+        program = 'mkdir -p /run/containerd && mount -t tmpfs cryptnono-test /run/containerd && exec containerd -c "$0"'
+        self.holder = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", program,
                                         str(self.root / "config.toml")], stdout=log, stderr=log, preexec_fn=die_with_parent)
         self.channel = grpc.insecure_channel(f"unix://{self.socket}")
         grpc.channel_ready_future(self.channel).result(timeout=30)
