@@ -9,6 +9,7 @@ import pathlib
 import platform
 import random
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -331,6 +332,7 @@ def main():
                 continue
             part(*([inside, outside] if part in (exec_cost, flow) else [] if part in (matcher, containers) else [inside]))
     finally:
+        shutil.rmtree(WORK)
         for path in (inside, outside):
             for _ in range(100):
                 try:
@@ -339,9 +341,6 @@ def main():
                 except OSError:
                     time.sleep(0.05)
     (ROOT / "build/bench.json").write_text(json.dumps({**about, "results": results}, indent=1) + "\n")
-    for path in WORK.iterdir():
-        path.unlink()
-    WORK.rmdir()
 
 
 main()

@@ -1,7 +1,7 @@
 """Container identity: from the kill to a line that names the pod, what 500 containers cost, and a runtime that hangs. Called by bench.py.
 
 A containerd of its own with runc, as tests/daemon has it. BENCH_CONTAINERS: how many containers (500). BENCH_CONTAINER_KILLS: kills of
-each kind (100), each in a container of its own, so three times as many containers are needed.
+each kind (100), each in a container of its own: at most a fifth of the containers.
 """
 import concurrent.futures
 import contextlib
@@ -22,11 +22,11 @@ import containerd as runtime  # noqa: E402
 from conftest import B, cgroup2, die_with_parent  # noqa: E402
 
 CONTAINERS = int(os.environ.get("BENCH_CONTAINERS", "500"))
-KILLS = min(int(os.environ.get("BENCH_CONTAINER_KILLS", "100")), CONTAINERS // 3)
+KILLS = min(int(os.environ.get("BENCH_CONTAINER_KILLS", "100")), CONTAINERS // 5)
 IDLE_S = 30  # three scans
 CALLS = 500
 PODS = 10
-ROUNDS = 5  # of a runtime that answers and one that is stopped, in turn
+ROUNDS = min(10, KILLS)  # of a runtime that answers and one that is stopped, in turn
 GAP_MS = 25  # between kills: the limit is of 64 containers a second
 BACK_OFF_S = 5.5  # ContainerLookup::kBackOffNs, and a little
 ENVIRONMENT = {"BINDER_REF_URL": "https://example.org/repository", "BINDER_CLIENT_IP": "203.0.113.7"}
@@ -111,33 +111,37 @@ class Bench:
             times = [each["line_us"] / 1e3 for each in part]
             self.report(f"container.kill_to_line_ms.{name}", statistics.median(times), "ms", samples=times)
 
+    @contextlib.contextmanager
+    def stopped(self):
+        self.containerd.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.containerd.signal(signal.SIGCONT)
+        time.sleep(BACK_OFF_S)
+
     def hung(self, daemon, containers):
-        """Kills in containers that the daemon does not know and so asks for: with a stopped containerd, and then with one that answers."""
+        """Kills in containers that the daemon does not know and so asks for, with a containerd that is stopped and one that answers."""
         kinds = {"": B, ".decided": f"{B} {SPARED}"}  # in the kernel, and by user space
-        half = len(containers) // 2
-        pools = dict(zip(kinds, (containers[:half], containers[half:])))
-        times = {}
+        pools = {(kind, state): [containers.pop() for _ in range(KILLS)] for kind in kinds for state in ("hung", "answering")}
+        times = {key: [] for key in pools}
         ratios = {kind: [] for kind in kinds}
         for i in range(ROUNDS):
             medians = {}
-            for state in ("hung", "answering"):
-                if state == "hung":
-                    self.containerd.signal(signal.SIGSTOP)
-                try:
+            for state in ("hung", "answering") if i % 2 else ("answering", "hung"):
+                with self.stopped() if state == "hung" else contextlib.nullcontext():
                     for kind, argument in kinds.items():
-                        done = self.kills(daemon, pools[kind][i::ROUNDS], argument)
+                        done = self.kills(daemon, pools[kind, state][i::ROUNDS], argument)
                         if any(each["complete"] != (state == "answering") for each in done):
                             raise SystemExit(f"container: lines of a runtime that is {state}")
                         if any(each["line"]["in_kernel"] == bool(kind) for each in done):
                             raise SystemExit("container: killed by the wrong side")
-                        times.setdefault((kind, state), []).extend(done)
+                        times[kind, state] += done
                         medians[kind, state] = statistics.median(each["death_us"] for each in done)
-                finally:
-                    self.containerd.signal(signal.SIGCONT)
-                if state == "hung":
-                    time.sleep(BACK_OFF_S)
             for kind in kinds:
                 ratios[kind].append(medians[kind, "hung"] / medians[kind, "answering"])
+        lines = [each["line_us"] / 1e3 for each in times["", "hung"]]
+        self.report("container.kill_to_line_ms.hung", statistics.median(lines), "ms", samples=lines)
         for kind in kinds:
             for state in ("answering", "hung"):
                 latencies = [each["death_us"] for each in times[kind, state]]
@@ -176,7 +180,7 @@ class Bench:
             self.start()
             known = list(self.containers)
             self.kill_to_line(daemon, known[:KILLS])
-            self.hung(daemon, known[KILLS:KILLS * 3])
+            self.hung(daemon, known[KILLS:])
         self.calls()
         self.discovery()
         self.memory(str(CONTAINERS))

@@ -57,12 +57,12 @@ bool join(const char* procs) {
   return file && write(file.get(), "0", 1) == 1;
 }
 
-int victims(int gap_ms, char* program, char* argument, std::span<char*> cgroups) {
+int victims(int gap_ms, std::span<char*> command, std::span<char*> cgroups) {
   // Written by the child just before it is another program.
   void* const page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) return 1;
   auto* const begin = static_cast<volatile std::uint64_t*>(page);
-  std::array<char*, 3> arguments{program, argument, nullptr};
+  const std::array<char*, 3> arguments{command[0], command[1] + 1, nullptr};
   for (const char* procs : cgroups) {
     if (!join(procs)) {
       std::perror(procs);
@@ -72,7 +72,7 @@ int victims(int gap_ms, char* program, char* argument, std::span<char*> cgroups)
     if (pid == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);  // a victim that lives
       *begin = monotonic_ns();
-      execv(program, arguments.data());
+      execv(arguments[0], arguments.data());
       _exit(127);
     }
     int status = 0;
@@ -93,6 +93,6 @@ int main(int count, char** words) {
   if (what == "call" && count >= 5)
     return call(words[2], words[3], std::atoi(words[4]), {arguments.begin() + 5, arguments.end()});
   if (what == "victims" && count >= 6)
-    return victims(std::atoi(words[2]), words[3], words[4] + 1, arguments.subspan(5));
+    return victims(std::atoi(words[2]), arguments.subspan(3, 2), arguments.subspan(5));
   return 64;
 }
