@@ -44,8 +44,9 @@ class Bench:
     @contextlib.contextmanager
     def daemon(self, more=""):
         """`more`: other keys; with a long scanInterval nothing is asked ahead after the start."""
-        extra = (f"monero: {{enabled: false}}\nallowedCommandPatterns: ['^{SPARED}']\ncontainers:\n  endpoints: [{self.containerd.socket}]\n"
-                 f"  environment: {json.dumps(list(ENVIRONMENT))}\nexecwhacker:\n  limit: {{maxTargets: 64, window: 1}}\n{more}")
+        extra = (f"monero: {{enabled: false}}\nallowedCommandPatterns: ['^{SPARED}']\ncontainers:\n"
+                 f"  endpoints: [{self.containerd.socket}]\n  environment: {json.dumps(list(ENVIRONMENT))}\n"
+                 f"execwhacker:\n  limit: {{maxTargets: 64, window: 1}}\n{more}")
         daemon = self.make_daemon(self.scope, 1, extra)
         try:
             yield daemon
