@@ -9,6 +9,7 @@ import pathlib
 import platform
 import random
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -313,6 +314,11 @@ def flow(inside, outside):
     part.run(report, BUILD, inside, outside, Daemon, resident_mib, WORK, ROUNDS)
 
 
+def containers():
+    import containers as part
+    part.run(report, BUILD, Daemon, resident_mib)
+
+
 def main():
     inside, outside = cgroup("in"), cgroup("out")
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
@@ -320,12 +326,13 @@ def main():
     about = {"machine": f"{machine}, {os.cpu_count()} CPUs", "kernel": platform.release(), "commit": commit, "rounds": ROUNDS}
     print(json.dumps(about))
     try:
-        for part in (matcher, escapes, decisions, life, exec_cost, flow, monero):
+        for part in (matcher, escapes, decisions, life, exec_cost, flow, containers, monero):
             wanted = os.environ.get("BENCH_ONLY")
             if wanted and part.__name__ not in wanted.split(","):
                 continue
-            part(*([inside, outside] if part in (exec_cost, flow) else [] if part is matcher else [inside]))
+            part(*([inside, outside] if part in (exec_cost, flow) else [] if part in (matcher, containers) else [inside]))
     finally:
+        shutil.rmtree(WORK)
         for path in (inside, outside):
             for _ in range(100):
                 try:
@@ -334,9 +341,6 @@ def main():
                 except OSError:
                     time.sleep(0.05)
     (ROOT / "build/bench.json").write_text(json.dumps({**about, "results": results}, indent=1) + "\n")
-    for path in WORK.iterdir():
-        path.unlink()
-    WORK.rmdir()
 
 
 main()

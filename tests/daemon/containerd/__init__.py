@@ -119,8 +119,10 @@ state = "{self.root}/state"
             die_with_parent()
             if self.procs:
                 pathlib.Path(self.procs).write_text("0")
-        # In namespaces of its own: when the test dies, so does everything that it started, and its mounts go.
-        self.holder = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "containerd", "-c",
+        # In namespaces of its own: when the test dies, so does everything that it started, and its mounts go, and with them what
+        # shims and runc keep in /run/containerd, wherever the configuration puts the rest.
+        program = 'mkdir -p /run/containerd && mount -t tmpfs cryptnono-test /run/containerd && exec containerd -c "$0"'
+        self.holder = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", program,
                                         str(self.root / "config.toml")], stdout=log, stderr=log, preexec_fn=prepare)
         self.channel = grpc.insecure_channel(f"unix://{self.socket}")
         grpc.channel_ready_future(self.channel).result(timeout=30)
