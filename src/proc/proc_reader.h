@@ -45,6 +45,9 @@ class ProcReader {
   // The real user id; nothing if the process is gone.
   [[nodiscard]] std::optional<uid_t> read_uid(pid_t pid) const;
 
+  // The process that the thread `tid` belongs to; of a process, itself.
+  [[nodiscard]] std::optional<pid_t> read_process_of(pid_t tid) const;
+
   // `pid`, its parent, and so on up to 1.
   [[nodiscard]] std::vector<pid_t> with_ancestors(pid_t pid) const;
 
