@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <map>
+#include <optional>
 
 #include "app/daemon.h"
 #include "commands/check.h"
@@ -11,6 +12,7 @@
 #include "commands/doctor.h"
 #include "commands/explain.h"
 #include "commands/explain_connect.h"
+#include "commands/explain_pid.h"
 #include "commands/flowkiller_flags.h"
 #include "kernel/skeleton.h"
 
@@ -82,7 +84,7 @@ int main(int argc, char** argv) {
   std::vector<std::string> command_line;
   std::string executable;
   CLI::App* explain = cli.add_subcommand(
-      "explain", "Say which rule would kill or spare a command line, or a connect");
+      "explain", "Say what would kill or spare a command line, a connect or a process");
   add_files(explain);
   explain->add_option("--executable", executable,
                       "The file that is executed, if it is not the first word");
@@ -93,7 +95,12 @@ int main(int argc, char** argv) {
           "Instead of a command line: ADDRESS:PORT or [ADDRESS]:PORT; may be given several "
           "times")
       ->allow_extra_args(false);
-  explain->add_option("ARGV", command_line, "The command line, after --");
+  CLI::Option* argv_option =
+      explain->add_option("ARGV", command_line, "The command line, after --");
+  std::optional<pid_t> pid;
+  explain->add_option("--pid", pid, "Instead of a command line: a process that runs")
+      ->excludes("--connect", "--executable")
+      ->excludes(argv_option);
 
   CLI::App* doctor =
       cli.add_subcommand("doctor", "Say what this kernel and these privileges allow");
@@ -112,6 +119,8 @@ int main(int argc, char** argv) {
   if (check->parsed()) return cryptnono::commands::run_check(files, std::cout, std::cerr);
   if (explain->parsed() && !connects.empty())
     return cryptnono::commands::run_explain_connect(files, connects, std::cout, std::cerr);
+  if (explain->parsed() && pid)
+    return cryptnono::commands::run_explain_pid(files, *pid, std::cout, std::cerr);
   if (explain->parsed())
     return cryptnono::commands::run_explain(files, command_line, executable, std::cout, std::cerr);
   if (doctor->parsed()) return cryptnono::commands::run_doctor(std::cout);

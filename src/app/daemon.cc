@@ -9,7 +9,6 @@
 #include <array>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <thread>
 
 #include "app/kernel_scope.h"
@@ -126,22 +125,10 @@ Result<Daemon::Prepared> Daemon::prepare(const config::Config& config, std::uint
 
 namespace {
 
-// A daemon that runs in a pod keeps to containers, unless it is told otherwise: the kubelet sets
-// this variable in each.
-bool containers_only(config::Processes processes) {
-  if (processes != config::Processes::kAuto) return processes == config::Processes::kContainers;
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets it
-  return std::getenv("KUBERNETES_SERVICE_HOST") != nullptr;
-}
-
-PodWatchSettings pod_settings(const config::Config& config) {
-  return {.protect = config.protect,
-          // A dry run is one everywhere.
-          .namespace_actions = config.dry_run ? decltype(config.namespace_actions){}
-                                              : config.namespace_actions,
-          .containers_only = containers_only(config.scope.processes),
-          .pod_logs = config.containers.pod_logs,
-          .endpoints = EventLog::settings_of(config.containers).endpoints};
+container::StandingSettings standing_settings(const config::Config& config) {
+  container::StandingSettings out = container::standing_settings(config);
+  out.endpoints = EventLog::settings_of(config.containers).endpoints;
+  return out;
 }
 
 }  // namespace
@@ -163,7 +150,7 @@ Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
                       .may_touch = [this](pid_t pid, const std::string& cgroup) {
                         return pods_.may_touch(pid, cgroup);
                       }}));
-  TRY(pods_.use(pod_settings(config)));
+  TRY(pods_.use(standing_settings(config)));
   audit_->set_max_command_line_bytes(config.log.max_command_line_bytes);
   audit_->set_dry_run(config.dry_run);
   audit_->set_log_level(config.log.level);
@@ -240,7 +227,7 @@ Result<void> Daemon::start() {
   load_monero();
   flow_ = std::make_unique<Flow>(events_, pods_, *responses_);
   events_.use(config->containers);
-  TRY(pods_.use(pod_settings(*config)));
+  TRY(pods_.use(standing_settings(*config)));
   pods_.start(exec_->program().enforcement());
   TRY(apply(*config, std::move(prepared)));
   if (!config->metrics.listen.empty()) {

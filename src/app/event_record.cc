@@ -12,11 +12,6 @@ namespace cryptnono::app {
 
 namespace {
 
-std::string started(std::uint64_t ticks) {
-  static const auto ticks_per_second = static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
-  return timestamp(CLOCK_BOOTTIME, ticks * (1'000'000'000 / ticks_per_second));
-}
-
 std::string ancestors(const detect::Origin& origin) {
   std::string out;
   for (const detect::Ancestor& each : origin.ancestors) {
@@ -48,7 +43,7 @@ void add_record(JsonLine& line, const detect::Subject& who, const EventRecord& r
       .add("ppid", who.ppid)
       .add("comm", who.comm)
       .add("exe", who.path)
-      .add("started", started(who.start_ticks))
+      .add("started", timestamp_of_start(who.start_ticks))
       .add_json("ancestors", ancestors(who.origin))
       .add("node", node());
   if (record.event_ns != 0) line.add("event_time", timestamp(CLOCK_MONOTONIC, record.event_ns));

@@ -11,36 +11,23 @@
 
 #include <condition_variable>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <unordered_map>
-#include <unordered_set>
-#include <vector>
 
+#include "app/runtimes.h"
 #include "base/fd.h"
 #include "base/result.h"
-#include "container/cgroup_table.h"
-#include "container/protection.h"
+#include "container/standing_book.h"
 #include "detect/subject.h"
 #include "enforce/enforcer.h"
 #include "kernel/cgroup_events.h"
 #include "kernel/enforcement.h"
-#include "runtime/cri_client.h"
 
 namespace cryptnono::app {
-
-struct PodWatchSettings {
-  config::Protect protect;
-  std::map<std::string, config::Action> namespace_actions;
-  bool containers_only = false;
-  std::string pod_logs;
-  std::vector<std::string> endpoints;  // of runtimes that speak the CRI
-};
 
 // All methods from any thread, but start(), stop(), use() and also(), which belong to one.
 class PodWatch {
@@ -57,7 +44,7 @@ class PodWatch {
   void start(kernel::Enforcement& owner);
   void stop();
   // Puts settings in force, as a whole for user space and cgroup by cgroup in the kernel.
-  Result<void> use(PodWatchSettings settings);
+  Result<void> use(container::StandingSettings settings);
   // Another object that is to obey the same rules; null: none but the owner.
   void also(kernel::Enforcement* other);
   // Looks at all cgroups.
@@ -82,52 +69,32 @@ class PodWatch {
   [[nodiscard]] const std::string& why_no_events() const { return why_no_events_; }
 
  private:
-  // What a runtime has said.
-  struct Told {
-    std::unordered_map<std::string, container::Pod> pods;  // by uid
-    std::unordered_map<std::string, std::pair<std::string, std::string>>
-        containers;  // by id: name, uid of its pod; of a sandbox the name is ""
-    std::unordered_set<std::uint32_t> mounts;
-    bool all_answered = false;
-  };
-
   void watch();
   void ask_forever();
-  Told ask(int timeout_ms);
-  void take(Told told);
+  container::Told ask(int timeout_ms);
+  void take(container::Told told);
   void on_cgroup(std::uint64_t id, std::string_view path);
   // All of these with mutex_ held.
-  [[nodiscard]] container::Standing standing_of(const container::CgroupOwner& owner) const;
-  [[nodiscard]] std::string pod_uid_of(const container::CgroupOwner& owner) const;
-  [[nodiscard]] const container::CgroupOwner* owner_of(const std::string& proc_cgroup) const;
   [[nodiscard]] kernel::UnitCgroup unit_of(const container::CgroupOwner& owner) const;
-  void read_logs_if_unknown(const std::string& uid);
   void tell_kernel_all();
   void tell_rules();
 
   std::function<void(const std::string&)> seen_;
   kernel::Enforcement* owner_ = nullptr;
-  std::string v1_controllers_, v1_mount_;
+  std::string v1_mount_;
   std::uint32_t v1_hierarchy_ = 0;
   std::unique_ptr<kernel::CgroupEvents> events_;
   std::string why_no_events_;
   Fd stop_fd_;
   std::thread watch_thread_, ask_thread_;
   std::mutex clients_mutex_;
-  std::unordered_map<std::string, std::unique_ptr<runtime::CriClient>>
-      clients_;  // by socket; guarded by clients_mutex_
+  Runtimes runtimes_;  // guarded by clients_mutex_
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   // All below guarded by mutex_.
-  PodWatchSettings settings_;
-  std::optional<container::Protection> protection_;
   kernel::Enforcement* other_ = nullptr;
-  container::CgroupTable table_;
-  std::unordered_map<std::string, container::Pod> log_pods_;  // by uid
-  Told told_;
-  std::vector<file_key> executables_;
-  std::uint32_t own_mount_ = 0;  // of pid 1
+  container::StandingBook book_;
   bool ask_wanted_ = false;
   bool stopping_ = false;
 };

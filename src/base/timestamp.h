@@ -14,4 +14,7 @@ std::string timestamp(std::chrono::system_clock::time_point time);
 // now.
 std::string timestamp(clockid_t clock, std::uint64_t ns);
 
+// When a process started, of its start time in clock ticks since boot.
+std::string timestamp_of_start(std::uint64_t ticks);
+
 }  // namespace cryptnono

@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdint>
 
@@ -51,6 +53,45 @@ std::string replace_invalid_utf8(std::string_view text) {
     } else {
       out += text.substr(0, length);
       text.remove_prefix(length);
+    }
+  }
+  return out;
+}
+
+namespace {
+
+// The code point of a well-formed sequence.
+char32_t code_point(std::string_view sequence) {
+  const auto first = static_cast<std::uint8_t>(sequence[0]);
+  if (sequence.size() == 1) return first;
+  char32_t out = first & (0x7fU >> sequence.size());
+  for (const char each : sequence.substr(1))
+    out = out << 6U | (static_cast<std::uint8_t>(each) & 0x3fU);
+  return out;
+}
+
+bool steers(char32_t c) {
+  return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
+         (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+}
+
+}  // namespace
+
+std::string for_terminal(std::string_view text) {
+  const std::string valid = replace_invalid_utf8(text);
+  std::string out;
+  out.reserve(valid.size());
+  for (std::string_view rest = valid; !rest.empty();) {
+    const std::string_view sequence =
+        rest.substr(0, std::max<std::size_t>(1, sequence_length(rest)));
+    rest.remove_prefix(sequence.size());
+    const char32_t c = code_point(sequence);
+    if (!steers(c)) {
+      out += sequence;
+    } else if (c <= 0xff) {
+      out += fmt::format("\\x{:02x}", static_cast<std::uint32_t>(c));
+    } else {
+      out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(c));
     }
   }
   return out;

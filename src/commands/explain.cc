@@ -5,18 +5,12 @@
 #include <filesystem>
 
 #include "base/result.h"
-#include "config/load.h"
+#include "commands/rule_words.h"
 #include "detect/exec/exec_rules.h"
 
 namespace cryptnono::commands {
 
 namespace {
-
-std::string where(const config::Config& config, config::Origin origin) {
-  if (origin.line == 0 || origin.file >= config.files.size()) return "the embedded default";
-  return config.files[origin.file] + ":" + std::to_string(origin.line) + ":" +
-         std::to_string(origin.column);
-}
 
 // What the kernel side asks of an executable before an allowed path counts (bpf/lib/path.bpf.h).
 bool only_root_writes(const std::string& path) {
@@ -33,13 +27,9 @@ int run_explain(const std::vector<std::string>& files, const std::vector<std::st
     err << "explain: give a command line after --\n";
     return static_cast<int>(ExitCode::kUsage);
   }
-  const config::LoadResult loaded = config::load_files(files);
-  if (!loaded) {
-    for (const config::Diagnostic& diagnostic : loaded.error())
-      err << to_string(diagnostic) << '\n';
-    return static_cast<int>(ExitCode::kConfig);
-  }
-  const auto rules = detect::ExecRules::compile(loaded->config.execwhacker, 1);
+  const std::optional<config::Config> config = load_or_say(files, err);
+  if (!config) return static_cast<int>(ExitCode::kConfig);
+  const auto rules = detect::ExecRules::compile(config->execwhacker, 1);
   if (!rules) {
     err << rules.error().message << '\n';
     return static_cast<int>(rules.error().code);
@@ -58,16 +48,12 @@ int run_explain(const std::vector<std::string>& files, const std::vector<std::st
     out << "spared: no banned string in: " << quoted << '\n';
     return static_cast<int>(ExitCode::kOk);
   }
-  out << "banned string \"" << (*rules)->rule_text(judgement.rule) << "\" (group "
-      << (*rules)->group_name((*rules)->rule_group(judgement.rule)) << ", "
-      << where(loaded->config, (*rules)->rule_origin(judgement.rule)) << ")\n  in: " << quoted
-      << '\n';
+  out << rule_words(*config, **rules, judgement.rule) << "\n  in: " << quoted << '\n';
   if (judgement.verdict == detect::Judgement::Verdict::kSpared) {
     out << "spared: " << judgement.allowed_by << '\n';
     return static_cast<int>(ExitCode::kOk);
   }
-  const config::Config& config = loaded->config;
-  const bool killed = !config.dry_run && kills((*rules)->action_of(judgement.groups));
+  const bool killed = !config->dry_run && kills((*rules)->action_of(judgement.groups));
   out << (killed ? "killed" : "killed, but for the mode: it is only reported") << '\n';
   return static_cast<int>(ExitCode::kExplainKilled);
 }

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "base/result.h"
+#include "commands/rule_words.h"
 #include "config/address_range.h"
-#include "config/load.h"
 #include "detect/flow/flow_tables.h"
 
 namespace cryptnono::commands {
@@ -19,9 +19,7 @@ std::string entry_for(const config::Config& config, const std::vector<config::Ad
   const auto found = std::find_if(list.begin(), list.end(), [&](const config::AddressRange& each) {
     return config::names(each, wanted.first, wanted.port);
   });
-  if (found == list.end() || found->origin.file >= config.files.size()) return {};
-  return fmt::format("{}:{}:{}", config.files[found->origin.file], found->origin.line,
-                     found->origin.column);
+  return found == list.end() ? std::string() : place_of(config, found->origin);
 }
 
 std::string scan_rule(const config::Scan& scan) {
@@ -35,13 +33,9 @@ std::string scan_rule(const config::Scan& scan) {
 int run_explain_connect(const std::vector<std::string>& files,
                         const std::vector<std::string>& connects, std::ostream& out,
                         std::ostream& err) {
-  const config::LoadResult loaded = config::load_files(files);
-  if (!loaded) {
-    for (const config::Diagnostic& diagnostic : loaded.error())
-      err << to_string(diagnostic) << '\n';
-    return static_cast<int>(ExitCode::kConfig);
-  }
-  const config::Config& config = loaded->config;
+  const std::optional<config::Config> loaded = load_or_say(files, err);
+  if (!loaded) return static_cast<int>(ExitCode::kConfig);
+  const config::Config& config = *loaded;
   const config::Tcpflowkiller& flow = config.tcpflowkiller;
   const auto tables = detect::FlowTables::build(flow, 1);
   if (!tables) {

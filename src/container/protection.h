@@ -49,6 +49,13 @@ struct Standing {
   bool operator==(const Standing&) const = default;
 };
 
+// What may be done to one process, by where it is and who it is.
+struct Permission {
+  Spared spared = Spared::kNot;
+  bool report = false;  // only report
+  bool kill = false;    // kill, also where the mode is to report
+};
+
 class Protection {
  public:
   // `own_pod`: the uid of the daemon's pod, "" if it is in none.

@@ -96,6 +96,17 @@ std::vector<Hierarchy> mounted_hierarchies() {
   return out;
 }
 
+std::optional<Hierarchy> v1_hierarchy_with_containers() {
+  const auto all = mounted_hierarchies();
+  for (const std::string_view wanted : {"pids", "memory", "devices", "freezer"}) {
+    for (const Hierarchy& each : all) {
+      if (("," + each.controllers + ",").find("," + std::string(wanted) + ",") != std::string::npos)
+        return each;
+    }
+  }
+  return std::nullopt;
+}
+
 std::string cgroup2_mount_point() {
   for (const Hierarchy& hierarchy : mounted_hierarchies()) {
     if (hierarchy.controllers.empty()) return hierarchy.mount_point;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,8 @@ struct Hierarchy {
 
 // The hierarchies of this mount namespace, from /proc/self/mountinfo.
 std::vector<Hierarchy> mounted_hierarchies();
+// The hierarchy of v1 that tells containers apart; every runtime uses it.
+std::optional<Hierarchy> v1_hierarchy_with_containers();
 // Where cgroup v2 is mounted; "" if nowhere.
 std::string cgroup2_mount_point();
 

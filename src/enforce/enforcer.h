@@ -37,12 +37,7 @@ class BlastLimit {
   virtual bool admit(std::uint32_t group, std::uint64_t unit) = 0;
 };
 
-// What may be done to one process, by where it is and who it is.
-struct Permission {
-  container::Spared spared = container::Spared::kNot;
-  bool report = false;  // only report
-  bool kill = false;    // kill, also where the mode is to report
-};
+using container::Permission;
 
 // What may be done at all. Immutable.
 struct Policy {

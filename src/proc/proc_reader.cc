@@ -153,6 +153,12 @@ std::optional<uid_t> ProcReader::read_uid(pid_t pid) const {
   return status_number<uid_t>(text, "\nUid:");
 }
 
+std::optional<pid_t> ProcReader::read_process_of(pid_t tid) const {
+  std::string text;
+  if (!read_file(tid, "status", text)) return std::nullopt;
+  return status_number<pid_t>(text, "\nTgid:");
+}
+
 std::uint64_t ProcReader::read_resident_bytes(pid_t pid) const {
   std::string text;
   if (!read_file(pid, "status", text)) return 0;

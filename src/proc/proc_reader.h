@@ -47,6 +47,9 @@ class ProcReader {
   // Its pid in each pid namespace that it is in, from the reader's inwards; empty if it is gone.
   [[nodiscard]] std::vector<pid_t> read_namespace_pids(pid_t pid) const;
 
+  // The process that the thread `tid` belongs to; of a process, itself.
+  [[nodiscard]] std::optional<pid_t> read_process_of(pid_t tid) const;
+
   // `pid`, its parent, and so on up to 1.
   [[nodiscard]] std::vector<pid_t> with_ancestors(pid_t pid) const;
 

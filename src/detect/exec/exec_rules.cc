@@ -96,6 +96,11 @@ Judgement ExecRules::judge(const ExecLine& line) const {
   return judge_hit(line, hit.groups, hit.rule);
 }
 
+Judgement ExecRules::judge_running(const ExecLine& line) const {
+  const match::CommandLine arguments{.path = {}, .filename = {}, .argv = line.text.argv};
+  return match::Matcher(tables_).match(arguments).banned() ? judge(line) : Judgement{};
+}
+
 Judgement ExecRules::judge_hit(const ExecLine& line, std::uint64_t groups,
                                std::uint32_t rule) const {
   Judgement judgement{

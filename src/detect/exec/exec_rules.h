@@ -46,6 +46,9 @@ class ExecRules {
                                                     std::uint32_t generation);
 
   [[nodiscard]] Judgement judge(const ExecLine& line) const;
+  // Of a process that runs already: a banned string counts if it is in the arguments. One that is
+  // only in the path of the executable was judged at the exec.
+  [[nodiscard]] Judgement judge_running(const ExecLine& line) const;
   // The same when the kernel has found the hit already.
   [[nodiscard]] Judgement judge_hit(const ExecLine& line, std::uint64_t groups,
                                     std::uint32_t rule) const;

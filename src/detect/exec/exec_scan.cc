@@ -77,7 +77,7 @@ bool ExecScan::tell(pid_t pid, const std::shared_ptr<const ExecRules>& rules, To
   finding.rules = rules;
   const ExecLine line{.text = {.path = finding.path, .filename = {}, .argv = finding.argv},
                       .path_trusted = reader_.executable_trusted(pid)};
-  finding.judgement = rules->judge(line);
+  finding.judgement = rules->judge_running(line);
   if (finding.judgement.verdict == Judgement::Verdict::kNothing) return false;
   finding.kind = finding.judgement.verdict == Judgement::Verdict::kSpared ? Finding::Kind::kSpared
                                                                           : Finding::Kind::kBanned;
