@@ -58,7 +58,7 @@ std::string own_pod() {
   const std::string text = proc::ProcReader().read_cgroup(getpid());
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string uid = container::pod_uid_of(text.substr(begin, end - begin));
+    std::string uid = container::pod_uid_of(text.substr(begin, end - begin));
     if (!uid.empty()) return uid;
     begin = end + 1;
   }
