@@ -79,9 +79,9 @@ struct scope_set {
 struct enforce_config {
 	__u64 kill_groups; /* mask of the rule groups that kill; the others report */
 	__u64 limit_window_ns;
-	__u32 limit_targets;  /* 1 to LIMIT_SLOTS */
-	__u32 v1_hierarchy;   /* where containers are told apart besides v2, as in scope_entry; 0: nowhere */
-	__u32 active_scope;   /* which of the two scope sets counts: the other one is written, then this is flipped */
+	__u32 limit_targets;   /* 1 to LIMIT_SLOTS */
+	__u32 v1_hierarchy;    /* where containers are told apart besides v2, as in scope_entry; 0: nowhere */
+	__u32 active_scope;    /* which of the two scope sets counts: the other one is written, then this is flipped */
 	__u32 containers_only; /* 1: only processes in containers that are not in the node's mount namespaces */
 	__u32 unknown_reports; /* 1: UNIT_UNKNOWN is only reported */
 	__u32 protects;	       /* PROTECTS_* */

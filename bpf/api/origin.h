@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
 /*
  * Where a process comes from, as it was at the moment of an event: the paths of its cgroups and its ancestors. Part of
- * every detector's record, because a process that has been killed, and its container, may be gone when user space looks.
+ * every detector's record, because a process that has been killed, and its container, may be gone when user space
+ * looks.
  */
 #ifndef CRYPTNONO_BPF_API_ORIGIN_H
 #define CRYPTNONO_BPF_API_ORIGIN_H
@@ -27,7 +28,7 @@ struct origin_ancestor {
 struct origin {
 	struct origin_ancestor ancestors[ORIGIN_ANCESTORS]; /* the parent first */
 	__u32 ancestor_count;
-	__u32 level; /* of the process itself */
+	__u32 level;	/* of the process itself */
 	__u16 v2_bytes; /* of `v2`, without a NUL; 0: not known, or incomplete */
 	__u16 v1_bytes;
 	__u32 pad;

@@ -123,16 +123,6 @@ Result<Daemon::Prepared> Daemon::prepare(const config::Config& config, std::uint
                   .flow = TRY(Flow::prepare(config.tcpflowkiller, generation))};
 }
 
-namespace {
-
-container::StandingSettings standing_settings(const config::Config& config) {
-  container::StandingSettings out = container::standing_settings(config);
-  out.endpoints = EventLog::settings_of(config.containers).endpoints;
-  return out;
-}
-
-}  // namespace
-
 Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
   const std::shared_ptr<detect::ExecRules>& rules = prepared.rules;
   const container::Scope scope = TRY(container::Scope::resolve(config.scope));

@@ -67,9 +67,8 @@ bool ExecAudit::handle(const Finding& finding) {
   }
   config::Action done = config::Action::kKill;
   if (action.outcome == Outcome::kKilled) {
-    const config::Action said = finding.rules
-                                    ? finding.rules->action_of(finding.judgement.groups)
-                                    : config::Action::kKill;
+    const config::Action said =
+        finding.rules ? finding.rules->action_of(finding.judgement.groups) : config::Action::kKill;
     done = responses_.after_kill(finding, "execwhacker", said);
   }
   log_line(finding, action.outcome, action.time_ns, done);

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "app/event_log.h"
 
 namespace cryptnono::app {
 
@@ -15,6 +16,12 @@ std::vector<std::string> there_are(std::vector<std::string> endpoints) {
 }
 
 }  // namespace
+
+container::StandingSettings standing_settings(const config::Config& config) {
+  container::StandingSettings out = container::standing_settings(config);
+  out.endpoints = EventLog::settings_of(config.containers).endpoints;
+  return out;
+}
 
 runtime::CriClient& Runtimes::client(const std::string& path) {
   auto& known = clients_[path];

@@ -12,7 +12,11 @@
 
 namespace cryptnono::app {
 
-// One thread at a time. `endpoints`, here and below: sockets. Those that are not there are left out. Each call to a runtime takes `timeout_ms` at most.
+// What a configuration and the environment say of it, the runtimes' sockets included.
+container::StandingSettings standing_settings(const config::Config& config);
+
+// One thread at a time. `endpoints`, here and below: sockets. Those that are not there are left
+// out. Each call to a runtime takes `timeout_ms` at most.
 class Runtimes {
  public:
   // Their pods and containers.

@@ -122,7 +122,8 @@ std::string Answer::spared_by() const {
 
 std::string Answer::report_only(config::Action action, std::string_view detector) const {
   if (config_.dry_run) return "dryRun is true";
-  if (action == config::Action::kReport) return fmt::format("{}.action is report", detector);
+  if (permission_.kill) return {};  // its namespace says so
+  if (!kills(action)) return fmt::format("the action of {} is report", detector);
   if (standing_.report) return "only reports are wanted in its namespace";
   return permission_.report ? "protect.unclassified is report" : "";
 }
@@ -172,7 +173,7 @@ Result<bool> Answer::say_execwhacker() {
     verdict_ = "spared: execwhacker: " + now.allowed_by;
     return false;
   }
-  const Fate what = fate(config.action, "execwhacker");
+  const Fate what = fate(rules->action_of(now.groups), "execwhacker");
   say("execwhacker", rule + ": " + what.words);
   verdict_ = what.words + (what.killed ? ": execwhacker: " + rule : "");
   if (!what.killed) return false;

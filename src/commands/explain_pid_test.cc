@@ -130,7 +130,7 @@ TEST_F(ExplainPidTest, SaysWhatSparesIt) {
   const std::string rules = std::string("bannedCommandStrings: [") + kBanned + "]\n";
   const std::vector<std::pair<std::string, std::string>> cases{
       {"dryRun: true", "only reported: dryRun is true"},
-      {"execwhacker: {action: report}", "only reported: execwhacker.action is report"},
+      {"execwhacker: {action: report}", "only reported: the action of execwhacker is report"},
       {"allowedCommandPatterns: ['sh -c']", "spared: execwhacker: "},
       {"protect: {users: [" + std::to_string(getuid()) + "]}",
        "spared: protected:user (protect.users: " + std::to_string(getuid()) + ")"},
@@ -157,7 +157,7 @@ TEST_F(ExplainPidTest, SaysWhatTheOtherDetectorsWouldDo) {
             0);
   EXPECT_THAT(said_, HasSubstr("\nmonero: exempt: its executable"));
   EXPECT_THAT(said_, HasSubstr("in 30 s are a scan, counted per tree; if one hits: only reported: "
-                               "tcpflowkiller.action is report\n"));
+                               "the action of tcpflowkiller is report\n"));
   EXPECT_EQ(explain(child.pid(), "monero: {enabled: false}\n"), 0);
   EXPECT_THAT(said_, HasSubstr("\nmonero: not enabled\n"));
 }

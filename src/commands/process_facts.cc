@@ -138,7 +138,7 @@ Result<ProcessFacts> read_facts(const config::Config& config, pid_t pid) {
   facts.cgroup = reader.read_cgroup(pid);
   facts.executable_trusted = reader.executable_trusted(pid);
   facts.person = container::person_of(pid);
-  facts.book.use(container::standing_settings(config));
+  facts.book.use(app::standing_settings(config));
   locate(reader, facts);
   ask_runtimes(facts);
   // All of it was of one process.

@@ -15,9 +15,9 @@ namespace {
 using Name = std::string_view;
 using Value = Document::Value;
 
-constexpr std::array<std::string_view, 8> kActions{
-    "killed", "missed-kill", "reported",  "limited",
-    "failed", "spared",      "responded", "response-failed"};
+constexpr std::array<std::string_view, 8> kActions{"killed",    "missed-kill",    "reported",
+                                                   "limited",   "failed",         "spared",
+                                                   "responded", "response-failed"};
 // A longer one is hashed anyway; and whoever names a wrong file should hear of it.
 constexpr std::size_t kMaxSecretBytes = 4096;
 

@@ -25,11 +25,11 @@ struct CgroupOwner {
   std::uint64_t id = 0;  // of this cgroup; the unit of the blast-radius limit
   Runtime runtime = Runtime::kNone;
   std::string container_id;  // kContainer
-  // kContainer: the pod's own one that it is in; "" outside of pods. What is nested in a container is
-  // named by whoever is in it, so nothing is known of it but that.
+  // kContainer: the pod's own one that it is in; "" outside of pods. What is nested in a container
+  // is named by whoever is in it, so nothing is known of it but that.
   std::string pod_container;
   bool nested = false;  // kContainer: in another one
-  std::string pod_uid;       // kContainer, kPod; "" if the path does not say
+  std::string pod_uid;  // kContainer, kPod; "" if the path does not say
 };
 
 // What the cgroup at `path` itself says, if anything. Pure.

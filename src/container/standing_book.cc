@@ -28,8 +28,8 @@ bool containers_only(config::Processes processes) {
 StandingSettings standing_settings(const config::Config& config) {
   return {.protect = config.protect,
           // A dry run is one everywhere.
-          .namespace_actions = config.dry_run ? decltype(config.namespace_actions){}
-                                              : config.namespace_actions,
+          .namespace_actions =
+              config.dry_run ? decltype(config.namespace_actions){} : config.namespace_actions,
           .containers_only = containers_only(config.scope.processes),
           .pod_logs = config.containers.pod_logs,
           .endpoints = config.containers.endpoints};

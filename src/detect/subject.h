@@ -27,8 +27,8 @@ struct Ancestor {
 
 // Where a process came from at the moment of the event.
 struct Origin {
-  std::string cgroup;     // path in v2; "" if not known
-  std::string cgroup_v1;  // the same in the v1 hierarchy where containers are told apart, if any
+  std::string cgroup;       // path in v2; "" if not known
+  std::string cgroup_v1;    // the same in the v1 hierarchy where containers are told apart, if any
   std::uint32_t level = 0;  // of the process's pid namespace
   std::vector<Ancestor> ancestors;  // the parent first
 };

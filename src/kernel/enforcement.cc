@@ -45,10 +45,9 @@ Result<void> Enforcement::set_unit(const UnitCgroup& unit) {
   const container::Standing& standing = unit.standing;
   cgroup_unit value{};
   value.unit = unit.unit;
-  value.is = static_cast<std::uint16_t>((standing.container ? UNIT_CONTAINER : 0U) |
-                                        (standing.report ? UNIT_REPORT : 0U) |
-                                        (standing.kill ? UNIT_KILL : 0U) |
-                                        (standing.unknown ? UNIT_UNKNOWN : 0U));
+  value.is = static_cast<std::uint16_t>(
+      (standing.container ? UNIT_CONTAINER : 0U) | (standing.report ? UNIT_REPORT : 0U) |
+      (standing.kill ? UNIT_KILL : 0U) | (standing.unknown ? UNIT_UNKNOWN : 0U));
   if (standing.why != container::Spared::kNot) {
     value.is |= UNIT_PROTECTED;
     value.why = static_cast<std::uint16_t>(standing.why);

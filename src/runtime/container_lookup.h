@@ -113,7 +113,7 @@ class ContainerLookup {
   std::deque<Request> ahead_;  // nobody waits for these; their ids are in queued_ahead_
   std::unordered_set<std::string> queued_ahead_;
   std::unordered_map<std::string, std::uint64_t> unknown_;  // id -> until when
-  std::list<Cached> cache_;  // the one used last in front
+  std::list<Cached> cache_;                                 // the one used last in front
   std::unordered_map<std::string, std::list<Cached>::iterator> index_;
   std::array<std::uint64_t, 2> down_until_ns_{};  // by kind: no runtime answers until then
   Counters counters_;

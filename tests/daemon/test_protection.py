@@ -112,6 +112,7 @@ def test_what_nobody_has_classified_is_handled_as_configured(start, containerd, 
 def test_a_pod_label_and_a_container_name_protect(start, containerd):
     watched = start('podLabels: ["tier=infra"], containerNames: [sidecar]')
     pod = containerd.pod("labelled", "hub", {"tier": "infra"})
+    time.sleep(0.5)  # its labels are the runtime's to tell, once the sandbox runs
     containerd.container(pod, "notebook", ["/pause", B])
     lives(watched, "pod-label", "labelled")
     pod = containerd.pod("plain", "hub", {"tier": "user"})
