@@ -16,10 +16,7 @@
 #include "base/json_line.h"
 #include "container/scope.h"
 #include "proc/proc_reader.h"
-
-#ifndef CRYPTNONO_VERSION
-#define CRYPTNONO_VERSION "unknown"
-#endif
+#include "proc/process.h"
 
 namespace cryptnono::app {
 
@@ -219,6 +216,7 @@ Result<void> Daemon::start() {
   events_.use(config->containers);
   TRY(pods_.use(standing_settings(*config)));
   pods_.start(exec_->program().enforcement());
+  log_what_is_missing();
   TRY(apply(*config, std::move(prepared)));
   if (!config->metrics.listen.empty()) {
     server_ = TRY(metrics::Server::start(config->metrics.listen,
@@ -239,6 +237,25 @@ Result<void> Daemon::start() {
   log(config::LogLevel::kInfo, "Watching for processes we don't like...", std::move(line));
   malloc_trim(0);  // what reading and compiling the rules took
   return {};
+}
+
+// What this machine or container does not give, and all detectors suffer from.
+void Daemon::log_what_is_missing() {
+  if (!proc::in_initial_pid_namespace()) {
+    JsonLine line;
+    line.add("action", "degraded").add("reason", "not in the initial pid namespace (hostPID)");
+    log(config::LogLevel::kWarning,
+        "Scans, allowed patterns and RandomX are without effect here: other pids are seen than "
+        "the kernel's",
+        std::move(line));
+  }
+  if (!pods_.why_no_events().empty()) {
+    JsonLine line;
+    line.add("action", "degraded").add("reason", pods_.why_no_events());
+    log(config::LogLevel::kWarning,
+        "New containers are known at the next scan only: the kernel does not tell of them",
+        std::move(line));
+  }
 }
 
 void Daemon::load_monero() {
@@ -351,50 +368,6 @@ Result<void> Daemon::run() {
   if (undelivered > 0) stopped.add("webhook_undelivered", undelivered);
   log(config::LogLevel::kInfo, "Stopped", std::move(stopped));
   return result;
-}
-
-void Daemon::collect(metrics::Exposition& out) const {
-  using metrics::Metric;
-  const auto counters = exec_->counters();
-  const exec_stats& kernel = counters.kernel;
-  out.add(Metric::kChecked, {"execwhacker.bpf"}, std::uint64_t{kernel.checked});
-  out.add(Metric::kChecked, {"psutil.process_iter"}, counters.scanned);
-  audit_->collect(out);
-  monero_.collect(out);
-  flow_->collect(out);
-  notifications_.collect(out);
-  out.add(Metric::kDetectorUp, {"execwhacker"}, up_ && enabled_ ? 1.0 : 0.0);
-  out.add(Metric::kRefused, {"execwhacker"}, std::uint64_t{kernel.refused});
-  const std::array<std::pair<std::string_view, std::uint64_t>, 4> losses{
-      {{"events-ring-full", kernel.lost_events},
-       {"decisions-ring-full", kernel.lost_decisions},
-       {"recursion", counters.recursion_misses},
-       {"unreadable-arguments", kernel.unreadable}}};
-  for (const auto& [reason, count] : losses)
-    out.add(Metric::kEventsLost, {"execwhacker", reason}, count);
-  out.add(Metric::kRulesLoaded, {"execwhacker", "banned"}, static_cast<double>(rules_));
-  out.add(Metric::kRulesLoaded, {"execwhacker", "allowed-pattern"}, static_cast<double>(patterns_));
-  out.add(Metric::kRulesLoaded, {"execwhacker", "allowed-executable"},
-          static_cast<double>(executables_));
-  out.add(Metric::kReloadSuccessful, {}, reload_ok_ ? 1.0 : 0.0);
-  out.add(Metric::kReloadTimestamp, {}, static_cast<double>(loaded_at_));
-  out.add(Metric::kReloads, {"success"}, reloads_ok_);
-  out.add(Metric::kReloads, {"failure"}, reloads_failed_);
-  out.add(Metric::kGeneration, {}, static_cast<double>(generation_));
-  out.add(Metric::kScanSeconds, {"execwhacker"}, counters.last_scan_s);
-  out.add(Metric::kLogLinesDropped, {}, log_.dropped());
-  const PodWatch::Counters cgroups = pods_.counters();
-  out.add(Metric::kCgroups, {"container"}, static_cast<double>(cgroups.containers));
-  out.add(Metric::kCgroups, {"pod"}, static_cast<double>(cgroups.pods));
-  out.add(Metric::kCgroups, {"protected"}, static_cast<double>(cgroups.protected_cgroups));
-  out.add(Metric::kCgroups, {"unclassified"}, static_cast<double>(cgroups.unclassified));
-  const runtime::ContainerLookup::Counters lookups = events_.counters();
-  out.add(Metric::kContainerLookups, {"found"}, lookups.found);
-  out.add(Metric::kContainerLookups, {"unknown"}, lookups.unknown);
-  out.add(Metric::kContainerLookups, {"failed"}, lookups.failed);
-  out.add(Metric::kContainerLookups, {"dropped"}, lookups.dropped);
-  responses_->collect(out);
-  out.add(Metric::kBuildInfo, {CRYPTNONO_VERSION}, 1.0);
 }
 
 }  // namespace cryptnono::app

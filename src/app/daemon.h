@@ -62,6 +62,7 @@ class Daemon {
   static Result<Prepared> prepare(const config::Config& config, std::uint32_t generation);
   Result<void> apply(const config::Config& config, Prepared prepared);
   void apply_flow(const config::Config& config, Flow::Prepared prepared);
+  void log_what_is_missing();
   void load_monero();
   void start_monero();
   void log_unavailable(std::string_view detector, const Error& error);

@@ -18,8 +18,10 @@
 #include "detect/exec/exec_program.h"
 #include "detect/flow/flow_program.h"
 #include "detect/fpu/fpu_program.h"
+#include "kernel/cgroup_events.h"
 #include "match/tables.h"
 #include "proc/proc_reader.h"
+#include "proc/process.h"
 
 namespace cryptnono::commands {
 
@@ -56,12 +58,12 @@ Result<void> try_btf() {
 }
 
 Result<void> try_root_pid_namespace() {
-  // The initial pid namespace has a fixed inode number (PROC_PID_INIT_INO,
-  // include/linux/proc_ns.h).
-  constexpr ino_t kInitial = 0xEFFFFFFC;
-  struct stat status {};
-  if (stat("/proc/self/ns/pid", &status) != 0) return fail_errno("/proc/self/ns/pid", errno);
-  if (status.st_ino != kInitial) return fail("this is not the initial pid namespace (hostPID)");
+  if (proc::in_initial_pid_namespace()) return {};
+  return fail("this is not the initial pid namespace (hostPID)");
+}
+
+Result<void> try_cgroup_events() {
+  TRY(kernel::CgroupEvents::start(0, [](std::uint64_t, std::string_view) {}));
   return {};
 }
 
@@ -183,8 +185,11 @@ int run_doctor(std::ostream& out) {
               "scans and allowed patterns cannot kill", true);
   report.line("read other processes (CAP_SYS_PTRACE)", try_other_processes(),
               "scans do not know executables, so allowed executables do not count there", false);
-  report.line("cgroup v2", try_cgroup2(),
-              "scope by cgroup v1 only; containers are told apart by user id", false);
+  report.line("cgroup v2", try_cgroup2(), "scope by cgroup v1 only; connects cannot be refused",
+              false);
+  report.line("new cgroups are told (cgroup_mkdir)", try_cgroup_events(),
+              "a new container is known at the next scan only, and is what its pod is until then",
+              false);
   report.line(
       "real-time priority (CAP_SYS_NICE)", try_real_time(),
       "decisions about allowed patterns may take milliseconds on a busy node; active sampling of "

@@ -46,8 +46,8 @@ std::string_view Enforcer::refusal(const ProcessId& process) const {
   const std::shared_ptr<const Policy> policy = this->policy();
   const std::string cgroup = reader.read_cgroup(process.pid);
   if (!policy->scope.contains(cgroup)) return "out of scope";
-  const bool spared = policy->may_touch && policy->may_touch(process.pid, cgroup).spared !=
-                                               container::Spared::kNot;
+  const bool spared =
+      policy->may_touch && policy->may_touch(process.pid, cgroup).spared != container::Spared::kNot;
   return spared ? "protected" : "";
 }
 

@@ -1,6 +1,7 @@
 #include "proc/process.h"
 
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -67,6 +68,13 @@ bool ProcessHandle::signal(int number) const {
 bool ProcessHandle::wait_end(int timeout_ms) const {
   pollfd waited{.fd = fd_.get(), .events = POLLIN, .revents = 0};
   return poll(&waited, 1, timeout_ms) > 0;
+}
+
+bool in_initial_pid_namespace() {
+  // It has a fixed inode number (PROC_PID_INIT_INO, include/linux/proc_ns.h).
+  constexpr ino_t kInitial = 0xEFFFFFFC;
+  struct stat status {};
+  return stat("/proc/self/ns/pid", &status) == 0 && status.st_ino == kInitial;
 }
 
 }  // namespace cryptnono::proc

@@ -51,4 +51,7 @@ class ProcessHandle {
   Fd fd_;
 };
 
+// Does this process see the pids that the kernel side sees? Not in a container without hostPID.
+bool in_initial_pid_namespace();
+
 }  // namespace cryptnono::proc

@@ -1,0 +1,57 @@
+// What a scrape gets.
+#include <array>
+#include <utility>
+
+#include "app/daemon.h"
+
+#ifndef CRYPTNONO_VERSION
+#define CRYPTNONO_VERSION "unknown"
+#endif
+
+namespace cryptnono::app {
+
+void Daemon::collect(metrics::Exposition& out) const {
+  using metrics::Metric;
+  const auto counters = exec_->counters();
+  const exec_stats& kernel = counters.kernel;
+  out.add(Metric::kChecked, {"execwhacker.bpf"}, std::uint64_t{kernel.checked});
+  out.add(Metric::kChecked, {"psutil.process_iter"}, counters.scanned);
+  audit_->collect(out);
+  monero_.collect(out);
+  flow_->collect(out);
+  notifications_.collect(out);
+  out.add(Metric::kDetectorUp, {"execwhacker"}, up_ && enabled_ ? 1.0 : 0.0);
+  out.add(Metric::kRefused, {"execwhacker"}, std::uint64_t{kernel.refused});
+  const std::array<std::pair<std::string_view, std::uint64_t>, 4> losses{
+      {{"events-ring-full", kernel.lost_events},
+       {"decisions-ring-full", kernel.lost_decisions},
+       {"recursion", counters.recursion_misses},
+       {"unreadable-arguments", kernel.unreadable}}};
+  for (const auto& [reason, count] : losses)
+    out.add(Metric::kEventsLost, {"execwhacker", reason}, count);
+  out.add(Metric::kRulesLoaded, {"execwhacker", "banned"}, static_cast<double>(rules_));
+  out.add(Metric::kRulesLoaded, {"execwhacker", "allowed-pattern"}, static_cast<double>(patterns_));
+  out.add(Metric::kRulesLoaded, {"execwhacker", "allowed-executable"},
+          static_cast<double>(executables_));
+  out.add(Metric::kReloadSuccessful, {}, reload_ok_ ? 1.0 : 0.0);
+  out.add(Metric::kReloadTimestamp, {}, static_cast<double>(loaded_at_));
+  out.add(Metric::kReloads, {"success"}, reloads_ok_);
+  out.add(Metric::kReloads, {"failure"}, reloads_failed_);
+  out.add(Metric::kGeneration, {}, static_cast<double>(generation_));
+  out.add(Metric::kScanSeconds, {"execwhacker"}, counters.last_scan_s);
+  out.add(Metric::kLogLinesDropped, {}, log_.dropped());
+  const PodWatch::Counters cgroups = pods_.counters();
+  out.add(Metric::kCgroups, {"container"}, static_cast<double>(cgroups.containers));
+  out.add(Metric::kCgroups, {"pod"}, static_cast<double>(cgroups.pods));
+  out.add(Metric::kCgroups, {"protected"}, static_cast<double>(cgroups.protected_cgroups));
+  out.add(Metric::kCgroups, {"unclassified"}, static_cast<double>(cgroups.unclassified));
+  const runtime::ContainerLookup::Counters lookups = events_.counters();
+  out.add(Metric::kContainerLookups, {"found"}, lookups.found);
+  out.add(Metric::kContainerLookups, {"unknown"}, lookups.unknown);
+  out.add(Metric::kContainerLookups, {"failed"}, lookups.failed);
+  out.add(Metric::kContainerLookups, {"dropped"}, lookups.dropped);
+  responses_->collect(out);
+  out.add(Metric::kBuildInfo, {CRYPTNONO_VERSION}, 1.0);
+}
+
+}  // namespace cryptnono::app
