@@ -5,6 +5,12 @@
 
 #include "../api/common.h"
 
+/* From `then` to `now`; 0 if another CPU has noted a `then` that is later than a `now` that was read before. */
+static __always_inline __u64 elapsed_ns(__u64 now, __u64 then)
+{
+	return now > then ? now - then : 0;
+}
+
 /* volatile: user space writes it while programs run. */
 volatile struct enforce_config settings = {};
 

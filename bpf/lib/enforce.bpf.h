@@ -206,7 +206,7 @@ static int take_slot(__u32 slot, struct slot_search *search)
 	if (slot >= LIMIT_SLOTS || slot >= settings.limit_targets)
 		return 1;
 	before = search->ring->admitted_ns[slot];
-	if (before && search->now - before < search->window)
+	if (before && elapsed_ns(search->now, before) < search->window)
 		return 0;
 	/* Another CPU may have taken the slot in the meantime: then look on. */
 	search->taken = __sync_val_compare_and_swap(&search->ring->admitted_ns[slot], before, search->now) == before;
@@ -223,7 +223,7 @@ static __noinline bool limit_admits(__u32 group, __u64 unit)
 	struct slot_search search = {.now = bpf_ktime_get_ns(), .window = settings.limit_window_ns};
 	__u64 *seen = bpf_map_lookup_elem(&limit_seen, &key);
 
-	if (seen && search.now - *seen < search.window) {
+	if (seen && elapsed_ns(search.now, *seen) < search.window) {
 		*seen = search.now;
 		return true;
 	}

@@ -153,7 +153,7 @@ struct pair_search {
 
 static __always_inline bool pair_counts(const struct flow_pair *pair, __u64 now)
 {
-	return !flow.only_failed || pair->flags & FLOW_PAIR_FAILED || now - pair->last_ns > FLOW_ANSWER_NS;
+	return !flow.only_failed || pair->flags & FLOW_PAIR_FAILED || elapsed_ns(now, pair->last_ns) > FLOW_ANSWER_NS;
 }
 
 static int pair_step(__u32 index, struct pair_search *search)
@@ -165,7 +165,7 @@ static int pair_step(__u32 index, struct pair_search *search)
 	if (index >= FLOW_PAIRS || index >= unit->used)
 		return 1;
 	pair = &unit->pairs[index];
-	if (!pair->last_ns || search->now - pair->last_ns >= search->window) {
+	if (!pair->last_ns || elapsed_ns(search->now, pair->last_ns) >= search->window) {
 		search->oldest_ns = 0;
 		search->oldest = index;
 		return 0;

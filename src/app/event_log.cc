@@ -159,7 +159,9 @@ void EventLog::write(JsonLine line, std::string_view event, std::string_view lev
                      const detect::Subject& who, Form form) {
   const Where place = where(who);
   if (!place.cgroup.empty()) line.add("cgroup", place.cgroup);
-  if (is_container(place.identity)) line.add("container_id", place.identity.id);
+  // A builder's id is not one.
+  if (is_container(place.identity) && place.identity.runtime != container::Runtime::kBuildkit)
+    line.add("container_id", place.identity.id);
   if (!place.outer_container.empty()) line.add("outer_container_id", place.outer_container);
   if (!place.pod_uid.empty()) line.add("pod_uid", place.pod_uid);
   const std::optional<container::Pod> pod = pods_.pod(place.pod_uid);

@@ -18,6 +18,12 @@ inline std::uint64_t clock_ns(clockid_t clock) {
 // bpf_ktime_get_ns()
 inline std::uint64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
 
+// From `then` to `now`; 0 if `then`, noted by somebody else, is later than a `now` that was read
+// before.
+constexpr std::uint64_t elapsed_ns(std::uint64_t now, std::uint64_t then) {
+  return now > then ? now - then : 0;
+}
+
 // task_struct.start_boottime in the unit of /proc/PID/stat's start time: clock ticks since boot,
 // rounded down as the kernel does (nsec_to_clock_t).
 inline std::uint64_t boottime_ns_to_ticks(std::uint64_t ns) {

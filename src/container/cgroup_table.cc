@@ -23,7 +23,8 @@ bool is_nursery(std::string_view path) {
                                                           "burstable",
                                                           "besteffort"};
   if (path == "/docker" || path == "/docker/buildkit") return true;
-  if (last == "burstable" || last == "besteffort") return path.find("/kubepods/") != path.npos;
+  if (last == "burstable" || last == "besteffort")
+    return path.find("/kubepods/") != std::string_view::npos;
   return std::find(kNames.begin(), kNames.end(), last) != kNames.end();
 }
 
@@ -68,9 +69,10 @@ void CgroupTable::add(std::uint64_t id, std::string path) {
   paths_.insert_or_assign(id, std::move(path));
 }
 
-void CgroupTable::replace(std::vector<std::pair<std::uint64_t, std::string>> cgroups) {
+void CgroupTable::replace(std::vector<std::pair<std::uint64_t, std::string>>&& cgroups) {
   *this = {};
   for (auto& [id, path] : cgroups) add(id, std::move(path));
+  cgroups.clear();
 }
 
 std::string CgroupTable::path_of(std::uint64_t id) const {

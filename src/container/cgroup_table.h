@@ -45,7 +45,7 @@ class CgroupTable {
   // One more cgroup, or the same again.
   void add(std::uint64_t id, std::string path);
   // These are all there are.
-  void replace(std::vector<std::pair<std::uint64_t, std::string>> cgroups);
+  void replace(std::vector<std::pair<std::uint64_t, std::string>>&& cgroups);
 
   // "" if it is not known.
   [[nodiscard]] std::string path_of(std::uint64_t id) const;

@@ -184,7 +184,7 @@ void FpuDetector::judge_all() {
     Process& process = it->second;
     const bool there = read_threads(process, now);
     if (there && !process.done) judge_process(process, now);
-    if (!there || now - process.last_ns > kForgetAfter) {
+    if (!there || elapsed_ns(now, process.last_ns) > kForgetAfter) {
       if (!process.done) bequeath(process, now);
       forget(process);
       it = processes_.erase(it);
@@ -222,7 +222,7 @@ void FpuDetector::judge_process(Process& process, std::uint64_t now) {
     if (process.paused_until != 0 && now >= process.paused_until) {
       process.paused_until = 0;
       // Only if it still shows something: an idle suspect is left alone.
-      if (now - process.last_ns < 2 * kSecond) set_active(process, true);
+      if (elapsed_ns(now, process.last_ns) < 2 * kSecond) set_active(process, true);
     }
     return;
   }
