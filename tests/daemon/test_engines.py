@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -160,3 +161,35 @@ def test_podman_with_crun_and_v2_alone(daemon, engine):
                       "/say", cgroup=one.scope / form)
     assert done.returncode not in (0, 42), done.stderr
     check(watched, OUTER, f"/{one.name}/{form}")
+
+
+def test_docker_in_a_pod_is_traced_to_its_pod_through_its_ancestors(daemon, sandbox):
+    """As Docker in a pod does it on cgroup v2: the engine is in the pod's cgroup, its containers are in one outside of it."""
+    uid, outer, inner = "7eed019f-0000-4000-8000-00000000d1d0", "a" * 64, "b" * 64
+    pod = sandbox.path / "kubepods" / "burstable" / f"pod{uid}"
+    made = [sandbox.path / "kubepods", sandbox.path / "kubepods" / "burstable", pod, pod / outer, sandbox.path / "docker",
+            sandbox.path / "docker" / inner]
+    for path in made:
+        path.mkdir()
+    try:
+        watched = daemon()
+        # The engine, its shim, and the container's process, which is banned.
+        shim = f"echo $$ >{made[-1]}/cgroup.procs; exec /bin/true cryptnono.banned.\"string1\""
+        engine = f"echo $$ >{pod / outer}/cgroup.procs; sh -c 'sh \"$0\"; true' \"$0\"; true"
+        script = sandbox_script(shim)
+        try:
+            subprocess.run(["sh", "-c", engine, script], timeout=10, check=True)
+        finally:
+            os.unlink(script)
+        line = watched.wait_for(action="killed")
+        assert line["container_id"] == inner and line["outer_container_id"] == outer and line["pod_uid"] == uid
+        assert [each["comm"] for each in line["ancestors"]][:2] == ["sh", "sh"]
+    finally:
+        for path in reversed(made):
+            path.rmdir()
+
+
+def sandbox_script(text):
+    with tempfile.NamedTemporaryFile("w", suffix=".sh", delete=False) as file:
+        file.write(text + "\n")
+    return file.name
