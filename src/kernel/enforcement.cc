@@ -101,7 +101,7 @@ Result<void> replace_set(bpf_map* map, const std::vector<Key>& wanted) {
 }  // namespace
 
 Result<void> Enforcement::set_protected(const std::vector<std::uint32_t>& users,
-                                        const std::vector<file_key>& files) {
+                                        const std::vector<file_key>& files) const {
   TRY(replace_set(parts_.protected_users, users));
   return replace_set(parts_.protected_files, files);
 }

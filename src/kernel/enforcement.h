@@ -71,7 +71,7 @@ class Enforcement {
   Result<void> set_unit(const UnitCgroup& unit);
   // Replace the sets of protected users and executables.
   Result<void> set_protected(const std::vector<std::uint32_t>& users,
-                             const std::vector<file_key>& files);
+                             const std::vector<file_key>& files) const;
   void set_place(const PlaceRules& rules) const;
   // Asks the kernel's blast-radius limit whether `group` may act on `unit`, and takes a slot if so.
   [[nodiscard]] Result<bool> admit(std::uint32_t group, std::uint64_t unit) const;

@@ -151,7 +151,7 @@ Webhook::Verdict Webhook::attempt(const Event& event, const WebhookSettings& set
       .url = settings.url,
       .ca_file = settings.ca_file,
       .headers = {"Content-Type: application/json",
-                  "Expect:", "User-Agent: cryptnono/" CRYPTNONO_VERSION,
+                  "Expect:", std::string("User-Agent: cryptnono/") + CRYPTNONO_VERSION,
                   "X-Cryptnono-Event: " + event.action, "X-Cryptnono-Delivery: " + event.delivery,
                   fmt::format("X-Cryptnono-Timestamp: {}", now)},
       .body = event.body,
