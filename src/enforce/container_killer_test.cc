@@ -70,6 +70,7 @@ TEST_P(ContainerKillerWays, kills_a_daemon_and_what_is_in_cgroups_below) {
     container->enter();
     Victims::spawn([&] {
       setsid();
+      victims_.tell(1);
       Victims::spawn([&] {
         deeper.enter();
         victims_.tell(0);
@@ -78,7 +79,10 @@ TEST_P(ContainerKillerWays, kills_a_daemon_and_what_is_in_cgroups_below) {
     });
   });
   const ProcessId daemon = victims_.told(0);
+  const pid_t between = victims_.told(1).pid;
   ASSERT_TRUE(is_alive(daemon));
+  // Its exit takes a while under a sanitizer; until then it is a third to be killed.
+  ASSERT_TRUE(wait_for([&] { return ::kill(between, 0) != 0; }));
   const KillResult result = kill(container->path());
   EXPECT_TRUE(result.complete) << result.failed_why;
   EXPECT_EQ(result.killed, 2U);

@@ -75,8 +75,7 @@ def test_a_storm_of_containers_every_kill_names_its_own(daemon, containerd):
             for _ in range(0 if own else 3):
                 assert run_in(containerd.pid_of(container), ["/tell", B, word]) == -9
                 done += 1
-        for method in ("StopPodSandbox", "RemovePodSandbox"):
-            containerd.call(method, containerd.pb.PodSandboxRequest(pod_sandbox_id=pod[0]))
+        containerd.remove(pod)
         return done
     with concurrent.futures.ThreadPoolExecutor(4) as workers:
         total = sum(workers.map(one, range(30)))

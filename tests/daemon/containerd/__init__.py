@@ -165,6 +165,18 @@ state = "{self.root}/state"
         self.call("StartContainer", self.pb.ContainerRequest(container_id=container))
         return container
 
+    def remove(self, pod):
+        """A pod and all that is in it. Tried again as the kubelet does: a shim that ends at this moment refuses what it is asked."""
+        for method in ("StopPodSandbox", "RemovePodSandbox"):
+            for attempt in range(5):
+                try:
+                    self.call(method, self.pb.PodSandboxRequest(pod_sandbox_id=pod[0]))
+                    break
+                except Exception:
+                    if attempt == 4:
+                        raise
+                    time.sleep(0.2)
+
     def pid_of(self, container):
         """Of the first process of a container, as the node sees it."""
         pids = []
