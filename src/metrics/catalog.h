@@ -38,11 +38,22 @@ enum class Metric : std::uint8_t {
   kFlowLogAndKillSeconds,
   kFlowUnits,
   kFlowHooks,
+  kDetectorEnabled,
   kDetectorUp,
+  kCanarySuccessful,
+  kCanaryRuns,
+  kCanaryTimestamp,
+  kCanarySeconds,
+  kDetectorKilled,
+  kDetectorMissed,
+  kDetectorSpared,
+  kKillLatency,
   kReported,
   kRefused,
   kProtected,
   kLimitSuppressed,
+  kLimitTargets,
+  kLimitReached,
   kKillFailed,
   kEventsLost,
   kRulesLoaded,
@@ -60,6 +71,15 @@ enum class Metric : std::uint8_t {
   kResponsesFailed,
   kWebhookDeliveries,
   kWebhookRetries,
+  kBpfRunSeconds,
+  kBpfRuns,
+  kBpfStatisticsSeconds,
+  kProcessCpu,
+  kProcessResident,
+  kProcessVirtual,
+  kProcessStart,
+  kProcessFds,
+  kProcessMaxFds,
   kBuildInfo,
   kCount
 };
@@ -83,6 +103,9 @@ inline constexpr std::array<std::string_view, 3> kAllowedBy{"is-substring", "all
                                                             "no-match"};
 inline constexpr std::array<std::string_view, 3> kDetector{"execwhacker", "monero",
                                                            "tcpflowkiller"};
+// survived: it did not die; untold: it died, and no event told of it; failed: it could not be run.
+inline constexpr std::array<std::string_view, 4> kCanaryResult{"success", "survived", "untold",
+                                                               "failed"};
 inline constexpr std::array<std::string_view, 2> kReason{"banned-ip", "scan"};
 inline constexpr std::array<std::string_view, 8> kLossReason{
     "events-ring-full", "decisions-ring-full", "recursion",      "unreadable-arguments",
@@ -98,6 +121,10 @@ inline constexpr std::array<std::string_view, 2> kResponseFailure{"failed", "dro
 inline constexpr std::array<std::string_view, 2> kReloadResult{"success", "failure"};
 inline constexpr std::array<std::string_view, 4> kDeliveryResult{
     "sent", "refused", "dropped-queue-full", "dropped-gave-up"};
+// Programs of the kernel side that the kernel runs by itself.
+inline constexpr std::array<std::string_view, 8> kProgram{
+    "exec_match",    "fpu_sample",    "flow_connect4", "flow_connect6",
+    "flow_sendmsg4", "flow_sendmsg6", "flow_state",    "cgroup_made"};
 }  // namespace values
 
 namespace labels {
@@ -107,6 +134,9 @@ inline constexpr std::array<Label, 1> kReason{{{"reason", values::kReason}}};
 inline constexpr std::array<Label, 2> kAllowed{
     {{"source", values::kSource}, {"allowedby", values::kAllowedBy}}};
 inline constexpr std::array<Label, 1> kDetector{{{"detector", values::kDetector}}};
+inline constexpr std::array<Label, 2> kCanary{
+    {{"detector", values::kDetector}, {"result", values::kCanaryResult}}};
+inline constexpr std::array<Label, 1> kProgram{{{"program", values::kProgram}}};
 inline constexpr std::array<Label, 2> kLoss{
     {{"detector", values::kDetector}, {"reason", values::kLossReason}}};
 inline constexpr std::array<Label, 2> kRules{
@@ -164,8 +194,26 @@ inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount
     {"cryptnono_flowkiller_hooks", Type::kGauge, labels::kNone,
      "2: connects are refused and killed in the kernel; 1: refused, and killed by user space; 0: "
      "killed, but a SYN leaves"},
+    {"cryptnono_detector_enabled", Type::kGauge, labels::kDetector,
+     "1 if the configuration wants the detector"},
     {"cryptnono_detector_up", Type::kGauge, labels::kDetector,
-     "1 if the detector's hook is attached"},
+     "1 if the detector is enabled, its hook is attached, and its last canary died"},
+    {"cryptnono_canary_successful", Type::kGauge, labels::kDetector,
+     "1 if the last canary was detected and died in time; absent where none can be run"},
+    {"cryptnono_canary_runs_total", Type::kCounter, labels::kCanary,
+     "Canaries run, by what became of them"},
+    {"cryptnono_canary_last_success_timestamp_seconds", Type::kGauge, labels::kDetector,
+     "When a canary last died in time"},
+    {"cryptnono_canary_duration_seconds", Type::kGauge, labels::kDetector,
+     "How long the last canary lived"},
+    {"cryptnono_processes_killed_total", Type::kCounter, labels::kDetector,
+     "Processes killed, of every source and for every reason"},
+    {"cryptnono_processes_missed_total", Type::kCounter, labels::kDetector,
+     "Processes that ended before they could be killed"},
+    {"cryptnono_processes_spared_total", Type::kCounter, labels::kDetector,
+     "Processes that a rule hit and an exception let live"},
+    {"cryptnono_kill_latency_seconds", Type::kHistogram, labels::kDetector,
+     "Time from the exec, the connect or the first suspicious sample to the signal"},
     {"cryptnono_processes_reported_total", Type::kCounter, labels::kDetector,
      "Processes that would have been killed but for the mode"},
     {"cryptnono_processes_refused_total", Type::kCounter, labels::kDetector,
@@ -174,6 +222,10 @@ inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount
      "Processes not touched because the configuration protects them"},
     {"cryptnono_limit_suppressed_total", Type::kCounter, labels::kDetector,
      "Processes not killed because of the blast-radius limit"},
+    {"cryptnono_limit_targets", Type::kGauge, labels::kDetector,
+     "Targets that count towards the blast-radius limit at present; the highest of its groups"},
+    {"cryptnono_limit_reached", Type::kGauge, labels::kDetector,
+     "1 if the blast-radius limit is used up: no further container or user is acted on"},
     {"cryptnono_kills_failed_total", Type::kCounter, labels::kDetector,
      "Kills that the kernel refused"},
     {"cryptnono_events_lost_total", Type::kCounter, labels::kLoss,
@@ -208,6 +260,21 @@ inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount
      "Events for the webhook, by what became of them"},
     {"cryptnono_webhook_retries_total", Type::kCounter, labels::kNone,
      "Deliveries to the webhook that were tried again"},
+    {"cryptnono_bpf_run_seconds_total", Type::kCounter, labels::kProgram,
+     "Time that programs of the kernel side ran, while the kernel's statistics were on"},
+    {"cryptnono_bpf_runs_total", Type::kCounter, labels::kProgram,
+     "How often they ran, while the kernel's statistics were on"},
+    {"cryptnono_bpf_statistics_seconds_total", Type::kCounter, labels::kNone,
+     "For how long the kernel's statistics were on"},
+    {"process_cpu_seconds_total", Type::kCounter, labels::kNone,
+     "Total user and system CPU time spent in seconds."},
+    {"process_resident_memory_bytes", Type::kGauge, labels::kNone,
+     "Resident memory size in bytes."},
+    {"process_virtual_memory_bytes", Type::kGauge, labels::kNone, "Virtual memory size in bytes."},
+    {"process_start_time_seconds", Type::kGauge, labels::kNone,
+     "Start time of the process since unix epoch in seconds."},
+    {"process_open_fds", Type::kGauge, labels::kNone, "Number of open file descriptors."},
+    {"process_max_fds", Type::kGauge, labels::kNone, "Maximum number of open file descriptors."},
     {"cryptnono_build_info", Type::kGauge, labels::kVersion, "1; the version is in the label"},
 }};
 

@@ -95,7 +95,7 @@ TEST(Exposition, writes_a_timestamp_without_losing_seconds) {
 TEST(Catalog, follows_the_naming_conventions) {
   std::set<std::string_view> names;
   for (const Description& metric : kCatalog) {
-    EXPECT_THAT(std::string(metric.name), testing::MatchesRegex("cryptnono_[a-z][a-z_]*[a-z]"));
+    EXPECT_THAT(std::string(metric.name), testing::MatchesRegex("(cryptnono|process)_[a-z][a-z_]*[a-z]"));
     EXPECT_FALSE(metric.help.empty()) << metric.name;
     EXPECT_EQ(metric.name.ends_with("_total"), metric.type == Type::kCounter) << metric.name;
     if (metric.type == Type::kHistogram) {
