@@ -81,7 +81,7 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 				    const struct sock *sk)
 {
 	struct flow_report report = {.act = act, .verdict = FLOW_SEEN, .group = FLOW_GROUP_BANNED};
-	struct count_result counted = {.now = bpf_ktime_get_ns()};
+	struct count_result counted = {};
 	struct flow_counters *counters;
 	__u32 zero = 0;
 	bool banned;
@@ -91,7 +91,7 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 	counters = bpf_map_lookup_elem(&stats, &zero);
 	if (!counters)
 		return 0;
-	report.time_ns = counted.now;
+	report.time_ns = bpf_ktime_get_ns();
 	report.generation = ((const struct flow_header *)view->page)->generation;
 	banned = port_banned(view, what, act->port);
 	if (banned) {
@@ -102,7 +102,7 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 			return 0;
 		if (counting_needs_place())
 			current_place(&report.place);
-		count_destination(act, report.place.unit, &counted);
+		count_destination(act, report.place.unit, report.time_ns, &counted);
 		if (!counted.unit)
 			return 0;
 		if (sk && flow.only_failed)

@@ -184,7 +184,6 @@ static int pair_step(__u32 index, struct pair_search *search)
 }
 
 struct count_result {
-	__u64 now;
 	struct flow_unit *unit; /* NULL: not counted */
 	struct flow_unit_key key;
 	__u32 slot;
@@ -219,17 +218,17 @@ static __always_inline bool counting_needs_place(void)
 	return flow.per == FLOW_PER_CONTAINER || flow.only_failed;
 }
 
-/* `limit_unit` is that of current_place(), where it is needed; `result->now` is set. */
-static __noinline int count_destination(const struct flow_act *act, __u64 limit_unit, struct count_result *result)
+/* `limit_unit` is that of current_place(), where it is needed. */
+static __noinline int count_destination(const struct flow_act *act, __u64 limit_unit, __u64 now,
+					struct count_result *result)
 {
-	struct pair_search search = {.window = flow.window_ns, .found = FLOW_PAIRS};
+	struct pair_search search = {.now = now, .window = flow.window_ns, .found = FLOW_PAIRS};
 	struct flow_counters *counters;
 	struct flow_pair *pair;
 	__u32 zero = 0, slot;
 
 	if (!act || !result)
 		return 0;
-	search.now = result->now;
 	counters = bpf_map_lookup_elem(&stats, &zero);
 	if (!counters)
 		return 0;

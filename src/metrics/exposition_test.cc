@@ -94,16 +94,18 @@ TEST(Exposition, writes_open_metrics) {
   Exposition exposition;
   exposition.add(Metric::kProcessCpu, {}, 0.25);
   const std::string out = exposition.open_metrics();
-  EXPECT_THAT(out, HasSubstr("# HELP process_cpu_seconds Total user and system CPU time spent in "
-                             "seconds.\n# TYPE process_cpu_seconds counter\n"
-                             "# UNIT process_cpu_seconds seconds\nprocess_cpu_seconds_total 0.25\n"));
+  EXPECT_THAT(out,
+              HasSubstr("# HELP process_cpu_seconds Total user and system CPU time spent in "
+                        "seconds.\n# TYPE process_cpu_seconds counter\n"
+                        "# UNIT process_cpu_seconds seconds\nprocess_cpu_seconds_total 0.25\n"));
   EXPECT_THAT(out, HasSubstr("# TYPE cryptnono_events_lost counter\ncryptnono_events_lost_total{"));
   EXPECT_TRUE(out.ends_with("\n# EOF\n"));
 }
 
 // OpenMetrics escapes it in help, the text format does not.
 TEST(Catalog, has_no_quote_in_help) {
-  for (const Description& metric : kCatalog) EXPECT_THAT(std::string(metric.help), Not(HasSubstr("\"")));
+  for (const Description& metric : kCatalog)
+    EXPECT_THAT(std::string(metric.help), Not(HasSubstr("\"")));
 }
 
 TEST(Exposition, keeps_the_buckets_of_the_predecessor) {

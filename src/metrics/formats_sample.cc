@@ -1,4 +1,5 @@
-// Prints a scrape with every series that there can be, `text` or `open-metrics`, for formats_test.py.
+// Prints a scrape with every series that there can be, `text` or `open-metrics`, for
+// formats_test.py.
 #include <algorithm>
 #include <initializer_list>
 #include <iostream>
