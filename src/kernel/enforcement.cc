@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
+#include <iterator>
+#include <span>
 #include <string>
 #include <unordered_set>
 
+#include "base/clock.h"
 #include "container/cgroup_table.h"
 #include "kernel/scope_writer.h"
 
@@ -127,6 +131,27 @@ Result<bool> Enforcement::admit(std::uint32_t group, std::uint64_t unit) const {
     return fail_errno("cannot ask the limit", -error);
   }
   return options.retval != 0;
+}
+
+Enforcement::LimitUse Enforcement::limit_use() const {
+  const volatile enforce_config& settings = *parts_.settings;
+  LimitUse out{.units = 0, .most = settings.limit_targets};
+  const std::uint64_t window = settings.limit_window_ns;
+  std::vector<std::uint32_t> groups(MATCH_MAX_GROUPS);
+  std::vector<limit_ring> rings(MATCH_MAX_GROUPS);
+  std::uint32_t next = 0;
+  std::uint32_t count = MATCH_MAX_GROUPS;
+  const int error = bpf_map_lookup_batch(bpf_map__fd(parts_.limit_rings), nullptr, &next,
+                                         groups.data(), rings.data(), &count, nullptr);
+  if (error != 0 && error != -ENOENT) return out;  // ENOENT: that was all
+  const std::uint64_t now = monotonic_ns();
+  for (const limit_ring& ring : std::span(rings).first(count)) {
+    const auto taken = std::count_if(  // as take_slot() of bpf/lib/enforce.bpf.h sees it
+        std::begin(ring.admitted_ns), std::begin(ring.admitted_ns) + out.most,
+        [&](std::uint64_t at) { return at != 0 && elapsed_ns(now, at) < window; });
+    out.units = std::max(out.units, static_cast<std::uint32_t>(taken));
+  }
+  return out;
 }
 
 SharedMaps Enforcement::shared() const {
