@@ -59,7 +59,11 @@ Result<void> ExecDetector::apply(const ExecSettings& settings) {
   }
   program_->enforcement().set_scope(settings.include, settings.exclude);
   program_->enforcement().set_mode(settings.kill_groups, settings.limit);
+  // The canaries' group belongs to the configuration where that has no canary: never both.
+  if (!settings.rules->has_canary()) program_->enforcement().set_canary_groups(0);
   TRY(program_->put_in_force(*tables));
+  if (settings.rules->has_canary())
+    program_->enforcement().set_canary_groups(ExecRules::kCanaryGroups);
   request_scan();  // what the new rules ban may be running
   return {};
 }

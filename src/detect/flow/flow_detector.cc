@@ -117,6 +117,13 @@ Result<void> FlowDetector::apply(const FlowSettings& settings) {
   const kernel::TableMap tables = TRY(kernel::TableMap::create(settings.tables.bytes(), FLOW_PAGE));
   program_->enforcement().set_scope(settings.include, settings.exclude);
   program_->enforcement().set_mode(settings.kill_groups, settings.limit);
+  const kernel::Enforcement& enforcement = program_->enforcement();
+  std::uint32_t canary = 0;
+  if (settings.canary) {
+    std::memcpy(&canary, settings.canary->first.data() + 12, sizeof canary);
+    enforcement.set_canary_groups(1U << FLOW_GROUP_BANNED);
+  }
+  enforcement.set_canary_address(canary, settings.canary ? settings.canary->port : 0);
   TRY(program_->put_in_force(tables));
   bool changed = false;
   {
