@@ -2,8 +2,9 @@
 // made from it.
 //
 // No label ever holds a command line, a rule, an address, a pod or a user: the users' Prometheus
-// servers may be public. Label values are therefore listed here, all but the version's. A counter
-// has all its series from the first scrape on, at 0, so that rate() sees the first increment.
+// servers may be public. Label values are therefore listed here, all but the version's. Counters
+// and histograms have all their series from the first scrape on, at 0, so that rate() sees the
+// first increment.
 #pragma once
 
 #include <array>
