@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -96,6 +97,7 @@ void ExecDetector::stop() {
 
 // A process that may have to die is running meanwhile: ahead of everything that is not real-time.
 void ExecDetector::read_decisions() {
+  pthread_setname_np(pthread_self(), "exec-decisions");
   const sched_param priority{.sched_priority = 1};
   real_time_ = sched_setscheduler(0, SCHED_FIFO, &priority) == 0;
   std::uint64_t lost_before = 0;
@@ -109,6 +111,7 @@ void ExecDetector::read_decisions() {
 }
 
 void ExecDetector::read_events() {
+  pthread_setname_np(pthread_self(), "exec-events");
   for (bool more = true; more;) {
     more = wait_for_records(events_->epoll_fd(), stop_fd_.get());
     events_->consume();
@@ -116,6 +119,7 @@ void ExecDetector::read_events() {
 }
 
 void ExecDetector::scan_forever() {
+  pthread_setname_np(pthread_self(), "exec-scan");
   ExecScan scan(sink_, locate_);
   std::unique_lock lock(mutex_);
   while (!stopping_) {

@@ -1,6 +1,7 @@
 #include "detect/flow/flow_detector.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -158,6 +159,7 @@ void FlowDetector::stop() {
 }
 
 void FlowDetector::read_events() {
+  pthread_setname_np(pthread_self(), "flow-events");
   for (bool more = true; more;) {
     std::array<pollfd, 2> waited{pollfd{.fd = events_->epoll_fd(), .events = POLLIN, .revents = 0},
                                  pollfd{.fd = stop_fd_.get(), .events = POLLIN, .revents = 0}};
@@ -169,6 +171,7 @@ void FlowDetector::read_events() {
 
 // A process that has to die is running meanwhile: ahead of everything that is not real-time.
 void FlowDetector::read_decisions() {
+  pthread_setname_np(pthread_self(), "flow-decisions");
   const sched_param priority{.sched_priority = 1};
   sched_setscheduler(0, SCHED_FIFO, &priority);
   std::uint64_t next_look = 0;
