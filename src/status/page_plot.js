@@ -73,7 +73,7 @@ function plot(subject, history, series, small) {
   const keys = series.map((s, which) => el('span', {class: `key ${s.name}`}, totals[which]));
   return el('figure', {class: small ? 'plot small' : 'plot', 'data-plot': series[0].name},
     el('figcaption', {}, el('span', {}, keys), el('span', {}, unit)),
-    el('span', {class: 'max', 'aria-hidden': 'true'}, count(scale)), el('span', {class: 'zero', 'aria-hidden': 'true'}, '0'),
+    el('span', {class: 'max', 'aria-hidden': 'true'}, scale.toLocaleString('en', {notation: 'compact'})), el('span', {class: 'zero', 'aria-hidden': 'true'}, '0'),
     el('svg:svg', {role: 'img', viewBox: `0 0 ${Math.max(1, made.length)} ${kHeight}`, preserveAspectRatio: 'none',
       'aria-label': `${subject}: ${names} ${unit}, ${when(begin)} to ${when(end)}: ${totals.join(', ')}${most}`}, drawn),
     el('span', {class: 'from', 'aria-hidden': 'true'}, when(begin)), el('span', {class: 'to', 'aria-hidden': 'true'}, when(end)));
