@@ -74,7 +74,7 @@ function canary(last) {
 
 function limitOf(limit) {
   const {targets, max_targets: most, window_s: window, reached} = fields(limit);
-  const text = `${count(targets)} of ${count(most)} targets in ${duration(window)}`;
+  const text = `${Number.isFinite(targets) ? `${count(targets)} of` : 'at most'} ${count(most)} targets in ${duration(window)}`;
   return reached ? [el('span', {class: 'bad'}, text, ': used up')] : [text];
 }
 
@@ -148,8 +148,8 @@ function kills(doc, all) {
 function missing(doc) {
   const rows = list(doc.missing).map(fields);
   if (!rows.length) return [el('p', {}, 'Nothing: this kernel and these privileges give all that cryptnono can use.')];
-  return [el('ul', {class: 'missing'}, rows.map(({what, effect, remedy}) => el('li', {}, el('strong', {}, said(what)),
-    pairs([effect && ['effect', said(effect)], remedy && ['remedy', said(remedy)]]))))];
+  return [el('ul', {class: 'missing'}, rows.map(({what, effect, remedy, why}) => el('li', {}, el('strong', {}, said(what)),
+    pairs([effect && ['effect', said(effect)], remedy && ['remedy', said(remedy)], why && ['why', said(why)]]))))];
 }
 
 function configuration(doc) {
@@ -162,7 +162,7 @@ function configuration(doc) {
       ['loaded', ago(c.loaded_at)],
       ['last reload', c.last_reload_ok === false ? el('span', {class: 'bad'}, 'failed; this configuration stays in force') : 'good'],
       ['mode', c.dry_run ? el('span', {class: 'bad'}, 'dry run: nothing is killed') : 'enforcing'],
-      ['scope', c.scope_cgroups > 0 ? plural(c.scope_cgroups, 'cgroup') : 'not restricted to cgroups'],
+      ['scope', c.scope_cgroups > 0 ? plural(c.scope_cgroups, 'cgroup') : 'the whole host'],
       ['files', files.length ? el('ul', {}, files.map((file) => el('li', {}, el('code', {}, said(file))))) : 'none: the built-in default'],
     ]),
     errors.length ? el('ul', {class: 'errors', 'aria-label': 'errors of the last reload'}, errors.map((error) => el('li', {}, el('code', {}, said(error))))) : '',

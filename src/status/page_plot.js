@@ -48,6 +48,7 @@ function plot(subject, history, series, small) {
   const when = (at) => (day ? moment(at).toLocaleDateString('en-GB', {day: 'numeric', month: 'short'}) + ' ' : '') + minute(at);
 
   const drawn = [];
+  const unit = `per ${duration(width).replace(/^60 s$/, 'minute')}${first > begin + width ? `, since ${when(first)}` : ''}`;
   const before = Math.min(made.length, Math.max(0, (first - begin) / width));
   if (before > 0) {
     drawn.push(el('svg:rect', {class: 'void', x: 0, y: 0, width: before.toFixed(2), height: kHeight}, el('svg:title', {}, 'before the start')));
@@ -67,7 +68,6 @@ function plot(subject, history, series, small) {
   });
 
   const names = series.map((s) => s.name).join(' and ');
-  const unit = `per ${duration(width).replace(/^60 s$/, 'minute')}`;
   const totals = series.map((s, which) => `${count(total[which])} ${s.name}`);
   const most = sum(top.sums) > 0 ? `; most in one bar: ${count(sum(top.sums))}, at ${when(top.from)}` : '';
   const keys = series.map((s, which) => el('span', {class: `key ${s.name}`}, totals[which]));

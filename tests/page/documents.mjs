@@ -77,12 +77,13 @@ export function broken() {
   const doc = quiet();
   Object.assign(doc, {ready: false, not_ready: ['monero: the canary did not die in time'], uptime_s: 41, started_at: kNow - 41});
   Object.assign(doc.detectors[1], {up: false, why: 'the canary did not die in time', canary: {result: 'survived', at: kNow - 9, passed_at: 0, lived_ms: 5000, why: 'still alive after 5 s'}});
+  doc.detectors[0].limit.targets = null;  // not known
   Object.assign(doc.detectors[2], {enabled: false, up: false, hook: '', canary: {result: 'off', at: 0, passed_at: 0, lived_ms: 0, why: ''}});
   Object.assign(doc.config, {last_reload_ok: false, dry_run: true, scope_cgroups: 1,
     last_reload_errors: ['/etc/cryptnono/hub.yaml:12:3: bannedCommandString: no such key', '/etc/cryptnono/hub.yaml:40:9: "(?<=x)y": lookbehind is not supported']});
   doc.missing = [
     {what: 'the tracepoint x86_fpu_regs_deactivated', effect: 'RandomX is not found on this node', remedy: 'a kernel of 5.2 or later with CONFIG_TRACEPOINTS on x86-64'},
-    {what: 'cgroup v2', effect: 'connects are killed after their SYN has left', remedy: 'boot with systemd.unified_cgroup_hierarchy=1'},
+    {what: 'cgroup v2', why: 'no such file or directory', effect: 'connects are killed after their SYN has left', remedy: 'boot with systemd.unified_cgroup_hierarchy=1'},
   ];
   doc.history.series = {execwhacker: series(4), monero: series(4), tcpflowkiller: series(4)};
   return doc;

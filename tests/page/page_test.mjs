@@ -116,6 +116,8 @@ paged('a detector that is down, one that is off, a reload that failed, a dry run
     'the last reload failed; the configuration before it is in force', 'dry run: nothing is killed', '2 things missing on this node']);
   assert.deepEqual(await texts(page, 'article .badge'), ['up', 'down', 'off']);
   assert.equal(await text(page, `${card('monero')} ${row('canary')}`), 'did not die in time, 9 s ago: still alive after 5 s');
+  assert.equal(await text(page, `${card('execwhacker')} ${row('limit')}`), 'at most 20 targets in 60 s');
+  assert.equal(await text(page, `.missing ${row('why')}`), 'no such file or directory');
   assert.equal(await text(page, `${card('tcpflowkiller')} .hook`), 'switched off in the configuration');
   assert.equal(await text(page, `#config ${row('last reload')}`), 'failed; this configuration stays in force');
   assert.deepEqual(await texts(page, '.errors li'), documents.broken().config.last_reload_errors);
@@ -154,6 +156,7 @@ paged('plots have the points of the history', plotted, async (page) => {
   assert.deepEqual((await drawn(page, 'execwhacker', 'lost')).bars, [['lost', 59.1, 16, 24]]);
   const young = await drawn(page, 'monero', 'killed');  // 20 seconds old: the time before is marked, not drawn as "none"
   assert.deepEqual(young.bars, [['void', 0, 0, 40], ['killed', 59.1, 8, 32]]);
+  assert.match(young.label, /^monero: killed and reported per minute, since 16:01, 15:02 to 16:02: 4 killed, 0 reported;/);
   const tall = await drawn(page, 'tcpflowkiller', 'killed');
   assert.deepEqual(tall.bars, [['killed', 30.1, 0, 40], ['killed', 31.1, 39, 1]], 'one is seen beside many');
 });
