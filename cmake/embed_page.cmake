@@ -1,7 +1,7 @@
 # Run as a script: cmake -D PAGE=page.html -D OUT=page.cc -P embed_page.cmake
 #
-# Puts the style sheet and the scripts that PAGE names into it, without their indentation and lines of comment, and writes
-# the whole as a string of C++. `make` sees it again when one of the parts changes (src/status/page.cmake lists them).
+# Puts the style sheet and the scripts that PAGE names into it, without their indentation and comments (a `//` that begins
+# a line or follows a `;`), and writes the whole as a string of C++. `make` sees it again when one of the parts changes (src/status/page.cmake lists them).
 cmake_policy(SET CMP0054 NEW)
 get_filename_component(folder ${PAGE} DIRECTORY)
 file(READ ${PAGE} page)
@@ -10,6 +10,7 @@ function(part NAME RESULT)
   file(READ ${folder}/${NAME} text)
   string(REGEX REPLACE "\n +" "\n" text "${text}")
   string(REGEX REPLACE "\n(//[^\n]*\n)+" "\n" text "${text}")
+  string(REGEX REPLACE "; +// [^\n]*" ";" text "${text}")
   string(REGEX REPLACE "\n\n+" "\n" text "${text}")
   set(${RESULT} "${text}" PARENT_SCOPE)
 endfunction()

@@ -1,13 +1,13 @@
 'use strict';
 // Asks for the status again and again, and says so when nobody answers.
 
-const kEvery = 5000;   // ms from one answer to the next question; none while the page is not seen
+const kEvery = 5000; // ms from one answer to the next question; none while the page is not seen
 const kPatience = 4000; // ms
 
-let doc;               // the last answer
-let answered;          // [Date.now(), performance.now()] when it came
-let failure;           // why there was none the last time, in words
-let all = false;       // show all kills
+let doc; // the last answer
+let answered; // [Date.now(), performance.now()] when it came
+let failure; // why there was none the last time, in words
+let all = false; // show all kills
 let timer;
 
 function state() {

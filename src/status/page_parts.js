@@ -54,6 +54,7 @@ function concerns(doc) {
     const events = lost.reduce((total, n) => total + number(n), 0);
     if (events) say('warn', said(d.name), ` lost ${plural(events, 'event')} in the last ${duration(lost.length * doc.history.step_s)}`);
   }
+  if (!doc.detectors.some((d) => d.enabled)) say('warn', 'no detector is switched on');
   const config = fields(doc.config);
   if (config.last_reload_ok === false) say('bad', 'the last reload failed; the configuration before it is in force');
   if (config.dry_run) say('warn', 'dry run: nothing is killed');

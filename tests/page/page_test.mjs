@@ -110,6 +110,14 @@ paged('a row that is unfolded by the keyboard stays so when kills arrive', docum
   assert.equal(await text(page, '.rows tbody tr:nth-child(3) time'), '8 s ago');
 });
 
+const off = documents.quiet();
+for (const detector of off.detectors) Object.assign(detector, {enabled: false, up: false});
+
+paged('no detector at all', off, async (page) => {
+  assert.equal(await text(page, '#word'), 'Ready, with restrictions');
+  assert.deepEqual(await texts(page, '#reasons li'), ['no detector is switched on']);
+});
+
 paged('a detector that is down, one that is off, a reload that failed, a dry run', documents.broken(), async (page) => {
   assert.equal(await text(page, '#word'), 'Not ready');
   assert.deepEqual(await texts(page, '#reasons li'), ['monero: the canary did not die in time',
