@@ -10,10 +10,12 @@
 #include "app/event_log.h"
 #include "app/exec_audit.h"
 #include "app/flow.h"
+#include "app/health.h"
 #include "app/monero.h"
 #include "app/notifications.h"
 #include "app/pod_watch.h"
 #include "app/responses.h"
+#include "app/status_source.h"
 #include "base/fd.h"
 #include "base/line_writer.h"
 #include "base/result.h"
@@ -21,15 +23,17 @@
 #include "config/watch.h"
 #include "detect/exec/exec_detector.h"
 #include "enforce/enforcer.h"
-#include "metrics/server.h"
+#include "http/server.h"
+#include "metrics/exposition.h"
 
 namespace cryptnono::app {
 
 // The command line of `run`: what it says wins over the files.
 struct RunOptions {
   std::vector<std::string> files;
-  std::vector<std::string> scopes;          // if not empty: instead of scope.cgroups
-  std::vector<std::string> metrics_listen;  // if not empty: instead of metrics.listen
+  std::vector<std::string> scopes;            // if not empty: instead of scope.cgroups
+  std::vector<std::string> metrics_listen;    // if not empty: instead of metrics.listen
+  std::optional<std::string> control_socket;  // if given: instead of control.socket
   std::optional<double> scan_interval_s;
   std::optional<config::LogLevel> log_level;
   bool dry_run = false;
@@ -66,6 +70,11 @@ class Daemon {
   void load_monero();
   void start_monero();
   void log_unavailable(std::string_view detector, const Error& error);
+  // Tells the log and the status.
+  void lack(status::Lack lack, std::string_view detector, const std::string& why);
+  Result<void> serve(const config::Config& config);
+  static void warn_of_what_needs_a_start(const config::Config& now, const config::Config& next,
+                                         std::vector<std::string>& warnings);
   void keep(config::Config config);
   void reload();
   void collect(metrics::Exposition& out) const;
@@ -78,6 +87,8 @@ class Daemon {
   PodWatch pods_;
   EventLog events_;
   Notifications notifications_{events_};
+  Health health_;
+  StatusSource status_;
   std::optional<config::FileWatcher> watcher_;
   config::Config config_;  // in force
   std::atomic<std::uint32_t> generation_ = 0;
@@ -95,7 +106,7 @@ class Daemon {
   Monero monero_;  // after exec_, which it asks for cgroups
   std::unique_ptr<Flow> flow_;
   bool flow_unavailable_ = false;
-  std::unique_ptr<metrics::Server> server_;
+  std::unique_ptr<http::Server> server_;
 };
 
 }  // namespace cryptnono::app

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cryptnono::config {
@@ -181,8 +182,19 @@ struct Containers {
   std::string pod_logs = "/var/log/pods";
 };
 
+// Which peers are told who was killed.
+enum class MetricsDetails : std::uint8_t { kNone, kLoopback, kAll };
+
 struct Metrics {
   std::vector<std::string> listen;  // "address:port"; empty: no metrics server
+  MetricsDetails details = MetricsDetails::kNone;
+};
+
+inline constexpr std::string_view kDefaultControlSocket = "/run/cryptnono/control.sock";
+
+// Where root may ask for all that there is to know.
+struct Control {
+  std::string socket{kDefaultControlSocket};  // absolute; empty: none
 };
 
 // Whom to tell of events, by HTTP.
@@ -211,6 +223,7 @@ struct Config {
   Containers containers;
   Log log;
   Metrics metrics;
+  Control control;
   Webhook webhook;
 };
 

@@ -9,6 +9,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "metrics/catalog.h"
 
@@ -41,6 +42,11 @@ class Exposition {
     add(metric, values, static_cast<double>(value));
   }
   void add(Metric metric, const Histogram& histogram);
+
+  // What was added of one metric.
+  [[nodiscard]] const std::vector<prometheus::ClientMetric>& told(Metric metric) const {
+    return families_[static_cast<std::size_t>(metric)].metric;
+  }
 
   // All that was added, in the order of the catalogue and in Prometheus' text format. Counters that
   // were not added stand at 0; gauges and histograms that were not added are left out, for nobody

@@ -170,14 +170,16 @@ def daemon(sandbox, tmp_path):
             files = [str(path)]
         elif config:
             files = [str(path) for path in config]
-        command = ["--scope", str(scope or sandbox.path), *arguments]
+        socket = tmp_path / f"control{len(running)}.sock"  # several daemons run at once
+        command = ["--scope", str(scope or sandbox.path), "--control-socket", str(socket), *arguments]
         port = next(_ports) if metrics else None
-        if metrics:  # not always: the server takes two seconds to stop
+        if metrics:
             command += ["--metrics-listen", f"127.0.0.1:{port}"]
         for path in files:
             command += ["-c", path]
         one = Daemon(sandbox, command, stdout, through)
         one.port = port
+        one.socket = socket
         one.files = [pathlib.Path(path) for path in files]
         running.append(one)
         if ready:
