@@ -35,7 +35,7 @@ function drawState() {
 function drawParts() {
   show('node', 'on ', said(doc.node));
   show('about', 'version ', said(doc.version), ' · kernel ', said(doc.kernel), ' · up for ', duration(doc.uptime_s));
-  show('detectors', doc.detectors.map((d) => detector(d, fields(doc.history))));
+  show('detectors', doc.detectors.map((d) => detector(d, {...fields(doc.history), started: doc.started_at})));
   show('kills', kills(doc, all));
   show('missing', missing(doc));
   show('config', configuration(doc));

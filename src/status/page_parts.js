@@ -107,6 +107,8 @@ const kColumns = ['When', 'Detector', 'What', 'Rule', 'Latency'];
 const kWho = ['namespace', 'pod', 'container', 'image', 'executable', 'pid', 'uid', 'cmdline'];
 const kDone = ['killed', 'responded'];
 
+const latencyOf = (us) => (Number.isFinite(us) ? us < 1 ? 'under 1 µs' : duration(us / 1e6) : '–');
+
 function who(details) {
   const order = [...kWho.filter((key) => key in details), ...Object.keys(details).filter((key) => !kWho.includes(key))];
   const place = [details.namespace, details.pod].filter(Boolean).map((part) => said(part, 80));
@@ -129,7 +131,7 @@ function kills(doc, all) {
       el('td', {role: 'cell', class: 'by'}, said(kill.detector)),
       el('td', {role: 'cell', class: 'done'}, badge(kDone.includes(kill.action) ? 'did' : 'warn', said(kill.action))),
       el('td', {role: 'cell', class: 'rule'}, el('code', {}, said(kill.rule))),
-      el('td', {role: 'cell', class: 'took'}, Number.isFinite(kill.latency_us) ? duration(kill.latency_us / 1e6) : '–'),
+      el('td', {role: 'cell', class: 'took'}, latencyOf(kill.latency_us)),
     ];
     if (entries(kill.details).length) cells.push(el('td', {role: 'cell', class: 'whom'}, who(kill.details)));
     return el('tr', {role: 'row', 'data-key': `${name} ${seen.get(name)}`}, cells);

@@ -26,7 +26,7 @@ function bars(history, series) {
       if (bar) bar.sums[which] += number(value);
     });
   });
-  return {made, width, first: until - filled * step};
+  return {made, width, first: Math.max(until - filled * step, number(history.started))};
 }
 
 // The next of 1, 2, 5, 10, 20...

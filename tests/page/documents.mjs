@@ -68,6 +68,7 @@ export function busy() {
     tcpflowkiller: series(360, {killed: Array.from({length: 44}, (_, i) => [i * 8 + 5, i % 5]), reported: [[150, 2]]}),
   };
   doc.kills = Array.from({length: 50}, (_, i) => kill(i));
+  Object.assign(doc.kills[8], {latency_us: 0.3, details: {cmdline: doc.kills[8].details.cmdline, pid: 51242, uid: 0, executable: '/usr/bin/xmrig'}});
   doc.missing = [{what: 'no real-time priority', effect: 'RandomX is found later on a busy node', remedy: 'add CAP_SYS_NICE'}];
   doc.details = true;
   return doc;
