@@ -292,13 +292,13 @@ void StatusSource::sample_if_due() {
 
 status::Sources StatusSource::sources(Health& health) {
   return {.metrics =
-              [this](status::Route /*format*/) {
+              [this] {
                 Exposition numbers;
                 collect_(numbers);
                 sample(numbers);
-                // Here `format == status::Route::kOpenMetrics` gets Exposition::open_metrics().
                 return numbers.text();
               },
+          .open_metrics = nullptr,  // here goes OpenMetrics: the same with open_metrics()
           .status_json = [this](bool details) { return status::to_json(read(details)); },
           .unhealthy = [&health] { return health.probe(monotonic_ns()); },
           .not_ready = [this] { return not_ready(); },

@@ -94,6 +94,7 @@ bool shows_details(const http::Request& request, config::MetricsDetails details)
 http::Response answer(const http::Request& request, const Sources& sources) {
   Route route = route_of(request);
   if (route == Route::kPage && !sources.page) route = Route::kMetrics;
+  if (route == Route::kOpenMetrics && !sources.open_metrics) route = Route::kMetrics;
   switch (route) {
     case Route::kPage:
       return page(sources.page());
@@ -108,13 +109,13 @@ http::Response answer(const http::Request& request, const Sources& sources) {
       return {.headers = {{"Content-Type",
                            "application/openmetrics-text; version=1.0.0; charset=utf-8"},
                           {"Vary", "Accept"}},
-              .body = sources.metrics(route)};
+              .body = sources.open_metrics()};
     case Route::kMetrics:
       break;
   }
   return {
       .headers = {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}, {"Vary", "Accept"}},
-      .body = sources.metrics(route)};
+      .body = sources.metrics()};
 }
 
 }  // namespace cryptnono::status

@@ -24,7 +24,8 @@ bool shows_details(const http::Request& request, config::MetricsDetails details)
 
 // What the answers are made of, when they are asked for.
 struct Sources {
-  std::function<std::string(Route format)> metrics;  // kMetrics or kOpenMetrics
+  std::function<std::string()> metrics;       // in the text format
+  std::function<std::string()> open_metrics;  // none: the text format is all there is
   std::function<std::string(bool details)> status_json;
   std::function<std::string()> unhealthy;               // why; "": it is healthy
   std::function<std::vector<std::string>()> not_ready;  // as reasons_not_ready

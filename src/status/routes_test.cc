@@ -16,10 +16,9 @@ constexpr std::string_view kPrometheus2 =
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
 constexpr std::string_view kPrometheus3 =
-    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
-    "application/openmetrics-text;version=0.0.1;q=0.4,text/"
-    "plain;version=1.0.0;escaping=allow-utf-8;"
-    "q=0.3,text/plain;version=0.0.4;q=0.2,/;q=0.1";
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
 constexpr std::string_view kCurl = "*/*";
 constexpr std::string_view kChromium =
     "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/"
@@ -98,7 +97,8 @@ TEST(Details, on_loopback_are_not_for_who_comes_through_a_browser_or_a_proxy) {
 }
 
 Sources sources() {
-  return {.metrics = [](Route format) { return format == Route::kOpenMetrics ? "open" : "text"; },
+  return {.metrics = [] { return "text"; },
+          .open_metrics = [] { return "open"; },
           .status_json = [](bool details) { return details ? "all" : "some"; },
           .unhealthy = [] { return ""; },
           .not_ready = [] { return std::vector<std::string>{}; },
@@ -150,7 +150,10 @@ TEST(Answer, the_page_runs_nothing_of_others) {
   EXPECT_EQ(header(page, "Referrer-Policy"), "no-referrer");
   Sources without = sources();
   without.page = nullptr;
+  without.open_metrics = nullptr;
   EXPECT_EQ(get(without, "/", kChromium).body, "text");
+  EXPECT_EQ(header(get(without, "/", kPrometheus2), "Content-Type"),
+            "text/plain; version=0.0.4; charset=utf-8");
 }
 
 TEST(Answer, says_why_it_is_not_well_or_not_ready) {

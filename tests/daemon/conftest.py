@@ -162,7 +162,8 @@ def daemon(sandbox, tmp_path):
     """Starts a daemon scoped to the sandbox. config: YAML text, a list of files, or nothing for the embedded default."""
     running = []
 
-    def start(config=None, arguments=(), scope=None, ready=True, stdout=subprocess.PIPE, metrics=False, through=()):
+    def start(config=None, arguments=(), scope=None, ready=True, stdout=subprocess.PIPE, metrics=False, through=(),
+              socket=None):
         files = []
         if isinstance(config, str):
             path = tmp_path / f"config{len(running)}.yaml"
@@ -170,7 +171,8 @@ def daemon(sandbox, tmp_path):
             files = [str(path)]
         elif config:
             files = [str(path) for path in config]
-        socket = tmp_path / f"control{len(running)}.sock"  # several daemons run at once
+        if socket is None:  # several daemons run at once
+            socket = tmp_path / f"control{len(running)}.sock"
         command = ["--scope", str(scope or sandbox.path), "--control-socket", str(socket), *arguments]
         port = next(_ports) if metrics else None
         if metrics:
