@@ -4,7 +4,8 @@ import {build, kWide, launch, visit} from './browser.mjs';
 const [url, picture] = process.argv.slice(2);
 const browser = await launch();
 try {
-  const {page, done} = await visit(browser, url);
+  const {page, open, blameless} = await visit(browser, url);
+  await open();
   await page.locator('.rows tbody tr').first().waitFor({timeout: 15000});
   if (await page.locator('summary').count()) await page.locator('summary').first().click();
   const shown = await page.evaluate(() => {
@@ -23,7 +24,7 @@ try {
   }
   await page.setViewportSize(kWide);
   await page.screenshot({path: picture, fullPage: true});
-  await done();
+  await blameless();
   console.log(JSON.stringify({...shown, fits: sizes.every(Boolean)}));
 } finally {
   await browser.close();

@@ -5,7 +5,7 @@ import http from 'node:http';
 const kPolicy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; " +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-export async function serve(build, status) {
+export async function serve(build) {
   const page = execFileSync(`${build}/bin/status_page`, {maxBuffer: 1 << 20});
   const asked = [];   // what came, favicons and all
   const server = http.createServer((request, response) => {
@@ -20,7 +20,7 @@ export async function serve(build, status) {
   await listen(0);
   const port = server.address().port;
   const one = {
-    url: `http://127.0.0.1:${port}/`, status, answer: undefined, asked,
+    url: `http://127.0.0.1:${port}/`, status: {}, answer: undefined, asked,
     stop: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
     start: () => listen(port),
   };
