@@ -27,7 +27,10 @@ function drawState() {
   document.getElementById('state').className = kind;
   document.getElementById('all').classList.toggle('old', Boolean(failure));
   show('word', word);
-  show('reasons', reasons.map(([of, ...what]) => el('li', {class: of}, what)));
+  show(
+    'reasons',
+    reasons.map(([of, ...what]) => el('li', {class: of}, what)),
+  );
   document.title = `${word} – ${doc ? `${doc.node} – ` : ''}cryptnono`.replace(kUnseen, '');
   tick();
 }
@@ -35,7 +38,10 @@ function drawState() {
 function drawParts() {
   show('node', 'on ', said(doc.node));
   show('about', 'version ', said(doc.version), ' · kernel ', said(doc.kernel), ' · up for ', duration(doc.uptime_s));
-  show('detectors', doc.detectors.map((d) => detector(d, {...fields(doc.history), started: doc.started_at})));
+  show(
+    'detectors',
+    doc.detectors.map((d) => detector(d, {...fields(doc.history), started: doc.started_at})),
+  );
   show('kills', kills(doc, all));
   show('missing', missing(doc));
   show('config', configuration(doc));
@@ -64,9 +70,14 @@ async function ask() {
     if (!next || !Array.isArray(next.detectors)) throw new SyntaxError();
     failure = '';
   } catch (error) {
-    failure = error.name === 'TimeoutError' ? `no answer within ${duration(kPatience / 1000)}`
-      : error.name === 'SyntaxError' ? 'the answer is not a status'
-      : error.name === 'TypeError' ? 'the daemon cannot be reached' : error.message;
+    failure =
+      error.name === 'TimeoutError'
+        ? `no answer within ${duration(kPatience / 1000)}`
+        : error.name === 'SyntaxError'
+          ? 'the answer is not a status'
+          : error.name === 'TypeError'
+            ? 'the daemon cannot be reached'
+            : error.message;
   }
   const before = [doc, answered];
   try {
@@ -84,7 +95,7 @@ async function ask() {
   if (!document.hidden) timer = setTimeout(ask, kEvery);
 }
 
-document.addEventListener('visibilitychange', () => document.hidden ? clearTimeout(timer) : ask());
+document.addEventListener('visibilitychange', () => (document.hidden ? clearTimeout(timer) : ask()));
 document.getElementById('kills').addEventListener('click', (event) => {
   if (event.target.id !== 'more') return;
   all = !all;

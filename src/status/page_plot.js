@@ -51,7 +51,13 @@ function plot(subject, history, series, small) {
   const unit = `per ${duration(width).replace(/^60 s$/, 'minute')}${first > begin + width ? `, since ${when(first)}` : ''}`;
   const before = Math.min(made.length, Math.max(0, (first - begin) / width));
   if (before > 0) {
-    drawn.push(el('svg:rect', {class: 'void', x: 0, y: 0, width: before.toFixed(2), height: kHeight}, el('svg:title', {}, 'before the start')));
+    drawn.push(
+      el(
+        'svg:rect',
+        {class: 'void', x: 0, y: 0, width: before.toFixed(2), height: kHeight},
+        el('svg:title', {}, 'before the start'),
+      ),
+    );
   }
   made.forEach((bar, i) => {
     let y = kHeight;
@@ -71,10 +77,23 @@ function plot(subject, history, series, small) {
   const totals = series.map((s, which) => `${count(total[which])} ${s.name}`);
   const most = sum(top.sums) > 0 ? `; most in one bar: ${count(sum(top.sums))}, at ${when(top.from)}` : '';
   const keys = series.map((s, which) => el('span', {class: `key ${s.name}`}, totals[which]));
-  return el('figure', {class: small ? 'plot small' : 'plot', 'data-plot': series[0].name},
+  return el(
+    'figure',
+    {class: small ? 'plot small' : 'plot', 'data-plot': series[0].name},
     el('figcaption', {}, el('span', {}, keys), el('span', {}, unit)),
-    el('span', {class: 'max', 'aria-hidden': 'true'}, scale.toLocaleString('en', {notation: 'compact'})), el('span', {class: 'zero', 'aria-hidden': 'true'}, '0'),
-    el('svg:svg', {role: 'img', viewBox: `0 0 ${Math.max(1, made.length)} ${kHeight}`, preserveAspectRatio: 'none',
-      'aria-label': `${subject}: ${names} ${unit}, ${when(begin)} to ${when(end)}: ${totals.join(', ')}${most}`}, drawn),
-    el('span', {class: 'from', 'aria-hidden': 'true'}, when(begin)), el('span', {class: 'to', 'aria-hidden': 'true'}, when(end)));
+    el('span', {class: 'max', 'aria-hidden': 'true'}, scale.toLocaleString('en', {notation: 'compact'})),
+    el('span', {class: 'zero', 'aria-hidden': 'true'}, '0'),
+    el(
+      'svg:svg',
+      {
+        role: 'img',
+        viewBox: `0 0 ${Math.max(1, made.length)} ${kHeight}`,
+        preserveAspectRatio: 'none',
+        'aria-label': `${subject}: ${names} ${unit}, ${when(begin)} to ${when(end)}: ${totals.join(', ')}${most}`,
+      },
+      drawn,
+    ),
+    el('span', {class: 'from', 'aria-hidden': 'true'}, when(begin)),
+    el('span', {class: 'to', 'aria-hidden': 'true'}, when(end)),
+  );
 }

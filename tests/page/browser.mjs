@@ -3,8 +3,15 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import {createRequire} from 'node:module';
 
-const kFlags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync'];
+const kFlags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 
 export const build = process.env.CRYPTNONO_BUILD;
 const require = createRequire(`${build}/page/`);
@@ -28,15 +35,22 @@ export async function visit(browser, url, {now, ...options} = {}) {
     return route.abort();
   });
   page.on('pageerror', (error) => sins.push(`error ${error.stack}`));
-  page.on('dialog', (dialog) => { sins.push(`dialog ${dialog.message()}`); dialog.dismiss(); });
+  page.on('dialog', (dialog) => {
+    sins.push(`dialog ${dialog.message()}`);
+    dialog.dismiss();
+  });
   page.on('console', (message) => {
     const lost = /^Failed to load resource/.test(message.text()) && message.location().url.endsWith('/status.json');
     if (message.type() === 'error' && !lost) sins.push(`console ${message.text()}`);
   });
   context.on('page', () => sins.push('a new window'));
-  await page.addInitScript(() => addEventListener('securitypolicyviolation', (event) =>
-    console.error(`policy ${event.violatedDirective} ${event.blockedURI}`)));
-  if (now) {  // time stands still there, but for what a test lets pass
+  await page.addInitScript(() =>
+    addEventListener('securitypolicyviolation', (event) =>
+      console.error(`policy ${event.violatedDirective} ${event.blockedURI}`),
+    ),
+  );
+  if (now) {
+    // time stands still there, but for what a test lets pass
     await page.clock.install({time: now * 1000 - 1000});
     await page.clock.pauseAt(now * 1000);
   }
@@ -68,15 +82,22 @@ export function poorContrast(page) {
       for (let e = element; e; e = e.parentElement) layers.push(rgba(getComputedStyle(e).backgroundColor));
       return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255]);
     };
-    const light = (color) => color.map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-      .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-    const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
+    const light = (color) =>
+      color
+        .map((c) => c / 255)
+        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const ratio = (a, b) => {
+      const [x, y] = [light(a), light(b)].sort((p, q) => q - p);
+      return (x + 0.05) / (y + 0.05);
+    };
     const poor = [];
     let texts = 0;
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
       const element = walker.currentNode.parentElement;
-      if (!walker.currentNode.data.trim() || element.closest('svg, script, style, noscript') || !element.checkVisibility()) continue;
+      if (!walker.currentNode.data.trim() || element.closest('svg, script, style, noscript') || !element.checkVisibility())
+        continue;
       texts++;
       const style = getComputedStyle(element);
       const below = behind(element);
@@ -98,7 +119,15 @@ export function poorContrast(page) {
 // What the auditor of accessibility finds wrong.
 export async function audit(page) {
   await page.evaluate(kAxe);
-  const {violations, passes} = await page.evaluate(() => window.axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}));
+  const {violations, passes} = await page.evaluate(() =>
+    window.axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}),
+  );
   assert.ok(passes.length > 10);
-  return violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 120)).slice(0, 3).join(' | ')}`);
+  return violations.map(
+    (v) =>
+      `${v.id}: ${v.nodes
+        .map((n) => n.html.slice(0, 120))
+        .slice(0, 3)
+        .join(' | ')}`,
+  );
 }

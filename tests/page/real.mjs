@@ -11,10 +11,18 @@ try {
   const shown = await page.evaluate(() => {
     const texts = (selector) => [...document.querySelectorAll(selector)].map((one) => one.innerText);
     return {
-      word: texts('#word')[0], reasons: texts('#reasons li'), node: texts('#node')[0], detectors: texts('h3'), badges: texts('article .badge'),
-      killed: texts('[data-count=killed] td'), plotted: [...document.querySelectorAll('[data-plot=killed] svg')].map((svg) => svg.getAttribute('aria-label')),
-      cells: texts('.rows tbody tr:first-child td'), names: texts('.rows tbody tr:first-child dt'), values: texts('.rows tbody tr:first-child dd'),
-      made: document.querySelectorAll('img, main script').length, all: document.body.innerText,
+      word: texts('#word')[0],
+      reasons: texts('#reasons li'),
+      node: texts('#node')[0],
+      detectors: texts('h3'),
+      badges: texts('article .badge'),
+      killed: texts('[data-count=killed] td'),
+      plotted: [...document.querySelectorAll('[data-plot=killed] svg')].map((svg) => svg.getAttribute('aria-label')),
+      cells: texts('.rows tbody tr:first-child td'),
+      names: texts('.rows tbody tr:first-child dt'),
+      values: texts('.rows tbody tr:first-child dd'),
+      made: document.querySelectorAll('img, main script').length,
+      all: document.body.innerText,
     };
   });
   const sizes = [];
