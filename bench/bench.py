@@ -69,7 +69,8 @@ class Daemon:
     def __init__(self, scope, count, extra="", arguments=()):
         self.path = config(count, extra)
         self.begin = time.monotonic()
-        self.process = subprocess.Popen([str(BUILD / "bin/cryptnono"), "run", "-c", str(self.path), "--scope", str(scope), *arguments],
+        self.process = subprocess.Popen([str(BUILD / "bin/cryptnono"), "run", "-c", str(self.path), "--scope", str(scope),
+                                         "--control-socket", str(WORK / "control.sock"), *arguments],
                                         stdout=subprocess.PIPE, text=True)
         self.ready = self.wait_for("ready")
         self.start_ms = (time.monotonic() - self.begin) * 1e3

@@ -15,6 +15,7 @@
 #include "commands/explain_connect.h"
 #include "commands/explain_pid.h"
 #include "commands/flowkiller_flags.h"
+#include "commands/status_command.h"
 #include "kernel/skeleton.h"
 
 namespace {
@@ -69,6 +70,8 @@ int main(int argc, char** argv) {
   run->add_flag("--dry-run", options.dry_run, "Kill nothing, report everything");
   run->add_option("--metrics-listen", options.metrics_listen, "ADDRESS:PORT to serve metrics on")
       ->allow_extra_args(false);
+  run->add_option("--control-socket", options.control_socket,
+                  "Where `cryptnono status` asks; empty: nowhere");
   run->add_option("--scan-interval", options.scan_interval_s,
                   "Seconds between scans of all processes, 0: only at start")
       ->check(CLI::NonNegativeNumber);
@@ -106,6 +109,19 @@ int main(int argc, char** argv) {
       ->excludes("--connect", "--executable")
       ->excludes(argv_option);
 
+  cryptnono::commands::StatusCommand status_command;
+  status_command.socket = cryptnono::config::kDefaultControlSocket;
+  CLI::App* status = cli.add_subcommand("status", "Ask the daemon how it is");
+  status->add_option("--socket", status_command.socket, "The daemon's control.socket")
+      ->capture_default_str();
+  status->add_flag("--json", status_command.json, "As JSON (docs/status.md)");
+  CLI::Option* watch =
+      status
+          ->add_option("--watch", status_command.watch_s,
+                       "Again and again, so many seconds apart; 2 if none are given")
+          ->expected(0, 1)
+          ->check(CLI::Range(0.1, 3600.0));
+
   CLI::App* doctor =
       cli.add_subcommand("doctor", "Say what this kernel and these privileges allow");
   // Not for users: what the daemon runs to prove itself.
@@ -132,6 +148,10 @@ int main(int argc, char** argv) {
     return cryptnono::commands::run_explain_pid(files, *pid, std::cout, std::cerr);
   if (explain->parsed())
     return cryptnono::commands::run_explain(files, command_line, executable, std::cout, std::cerr);
+  if (status->parsed()) {
+    if (watch->count() > 0 && !status_command.watch_s) status_command.watch_s = 2;
+    return cryptnono::commands::run_status(status_command, std::cout, std::cerr);
+  }
   if (doctor->parsed()) return cryptnono::commands::run_doctor(std::cout);
   if (demo->parsed()) return cryptnono::commands::run_demo(victims, std::cout);
   return static_cast<int>(ExitCode::kUsage);

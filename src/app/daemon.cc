@@ -20,6 +20,8 @@
 
 namespace cryptnono::app {
 
+using status::Lack;
+
 namespace {
 
 // A file that is being written changes several times; it is read when nothing has happened for so
@@ -49,7 +51,13 @@ Daemon::Daemon(RunOptions options)
       signals_(block_and_open_signals()),
       log_(STDOUT_FILENO),
       pods_([this](const std::string& path) { events_.prefetch(path); }),
-      events_(log_, pods_) {}
+      events_(log_, pods_),
+      status_(
+          events_.kills(), [this](metrics::Exposition& out) { collect(out); },
+          [this] { return canaries_.states(); }) {
+  events_.kills().when_added([this] { status_.sample_if_due(); });
+}
+
 // Also after a start that has failed half way: its threads use what would be destroyed before them.
 Daemon::~Daemon() {
   canaries_.stop();
@@ -87,6 +95,7 @@ Result<config::Config> Daemon::load_configuration(std::vector<std::string>& erro
   config::Config config = std::move(loaded->config);
   if (!options_.scopes.empty()) config.scope.cgroups = options_.scopes;
   if (!options_.metrics_listen.empty()) config.metrics.listen = options_.metrics_listen;
+  if (options_.control_socket) config.control.socket = *options_.control_socket;
   if (options_.scan_interval_s) config.execwhacker.scan_interval_s = *options_.scan_interval_s;
   if (options_.canary_interval_s) config.canary.interval_s = *options_.canary_interval_s;
   if (options_.log_level) config.log.level = *options_.log_level;
@@ -163,6 +172,7 @@ Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
   loaded_at_ = std::chrono::duration_cast<std::chrono::seconds>(
                    std::chrono::system_clock::now().time_since_epoch())
                    .count();
+  status_.use(config);
   return {};
 }
 
@@ -176,16 +186,16 @@ void Daemon::apply_flow(const config::Config& config, Flow::Prepared prepared) {
     return;
   }
   flow_unavailable_ = false;
-  if (was_up || !flow_->up() || flow_->hooks() == config.tcpflowkiller.hooks) return;
-  JsonLine line;
-  line.add("action", "detector-degraded")
-      .add("detector", "tcpflowkiller")
-      .add("reason", flow_->why_not_better());
-  log(config::LogLevel::kWarning,
-      flow_->hooks() == config::ConnectHooks::kObserve
-          ? "Connects cannot be refused here: a process dies, but its first packet leaves"
-          : "Connects are refused in the kernel, and killed by user space a moment later",
-      std::move(line));
+  status_.set_unavailable("tcpflowkiller", "");
+  for (const Lack each : {Lack::kConnectState, Lack::kConnectRefusal, Lack::kConnectKill})
+    status_.clear_lack(each);
+  if (!flow_->up()) return;
+  status_.set_connect_hooks(flow_->hooks());
+  if (flow_->hooks() == config.tcpflowkiller.hooks) return;
+  const Lack what =
+      flow_->hooks() == config::ConnectHooks::kObserve ? Lack::kConnectRefusal : Lack::kConnectKill;
+  if (was_up) return status_.set_lack(what, flow_->why_not_better());
+  lack(what, "tcpflowkiller", flow_->why_not_better());
 }
 
 Result<void> Daemon::start() {
@@ -220,7 +230,10 @@ Result<void> Daemon::start() {
   exec_ = std::make_unique<detect::ExecDetector>(
       std::move(loaded), [this](const detect::Finding& finding) { return audit_->handle(finding); },
       [this](const std::string& cgroup, detect::Subject& out) { pods_.locate(cgroup, out); });
-  exec_->before_scans([this] { pods_.refresh(); });
+  exec_->before_scans([this] {
+    pods_.refresh();
+    status_.sample_if_due();
+  });
   load_monero();
   flow_ = std::make_unique<Flow>(events_, pods_, *responses_, trap_);
   events_.use(config->containers);
@@ -228,16 +241,14 @@ Result<void> Daemon::start() {
   pods_.start(exec_->program().enforcement());
   log_what_is_missing();
   TRY(apply(*config, std::move(prepared)));
-  if (!config->metrics.listen.empty()) {
-    server_ = TRY(metrics::Server::start(config->metrics.listen,
-                                         [this](metrics::Exposition& out) { collect(out); }));
-  }
+  TRY(serve(*config));
   TRY(exec_->start());
   up_ = true;
   start_monero();
   prove(*config, std::move(bait));
   keep(std::move(*config));
   ++reloads_ok_;
+  status_.started();
   JsonLine line;
   line.add("action", "ready")
       .add("banned_strings", rules_.load())
@@ -250,56 +261,13 @@ Result<void> Daemon::start() {
   return {};
 }
 
-// What this machine or container does not give, and all detectors suffer from.
-void Daemon::log_what_is_missing() {
-  if (!proc::in_initial_pid_namespace()) {
-    JsonLine line;
-    line.add("action", "degraded").add("reason", "not in the initial pid namespace (hostPID)");
-    log(config::LogLevel::kWarning,
-        "Scans, allowed patterns and RandomX are without effect here: other pids are seen than "
-        "the kernel's",
-        std::move(line));
-  }
-  if (!pods_.why_no_events().empty()) {
-    JsonLine line;
-    line.add("action", "degraded").add("reason", pods_.why_no_events());
-    log(config::LogLevel::kWarning,
-        "New containers are known at the next scan only: the kernel does not tell of them",
-        std::move(line));
-  }
-}
-
-void Daemon::load_monero() {
-  const Result<void> loaded = monero_.load(events_, pods_, *responses_, trap_);
-  if (!loaded) log_unavailable("monero", loaded.error());
-}
-
-void Daemon::start_monero() {
-  const Result<void> started = monero_.start();
-  if (!started) return log_unavailable("monero", started.error());
-  if (monero_.real_time()) return;
-  JsonLine line;
-  line.add("action", "detector-degraded")
-      .add("detector", "monero")
-      .add("reason", "no real-time priority (CAP_SYS_NICE)");
-  log(config::LogLevel::kWarning,
-      "Active sampling runs at ordinary priority: RandomX is found later on a busy node",
-      std::move(line));
-}
-
-void Daemon::log_unavailable(std::string_view detector, const Error& error) {
-  JsonLine line;
-  line.add("action", "detector-unavailable").add("detector", detector).add("reason", error.message);
-  log(config::LogLevel::kWarning, "A detector cannot run here; the others do", std::move(line));
-}
-
 // The rules' texts are in ExecRules.
 void Daemon::keep(config::Config config) {
   config_ = std::move(config);
   config_.execwhacker.groups = {};
   config_.tcpflowkiller = {};
-  // Nobody looks at it without a server.
-  run_statistics_.use(server_ && config_.metrics.bpf_statistics);
+  // Nobody looks at it where no metrics are served.
+  run_statistics_.use(!config_.metrics.listen.empty() && config_.metrics.bpf_statistics);
 }
 
 void Daemon::reload() {
@@ -312,9 +280,7 @@ void Daemon::reload() {
     Bait bait = std::move(prepared.bait);
     TRY(apply(config, std::move(prepared)));
     prove(config, std::move(bait));
-    if (config.metrics.listen != config_.metrics.listen) {
-      warnings.emplace_back("metrics.listen has changed; that takes effect at the next start");
-    }
+    warn_of_what_needs_a_start(config_, config, warnings);
     keep(std::move(config));
     return {};
   };
@@ -333,6 +299,7 @@ void Daemon::reload() {
     ++reloads_failed_;
     if (errors.empty()) errors.push_back(result.error().message);
     line.add("action", "reload-failed").add("errors", errors);
+    status_.reload_failed(errors);
     log(config::LogLevel::kError, "Configuration not reloaded; the last good one stays in force",
         std::move(line));
   }
@@ -341,9 +308,10 @@ void Daemon::reload() {
 
 Result<void> Daemon::loop() {
   for (;;) {
-    std::array<pollfd, 2> waited{
+    std::array<pollfd, 3> waited{
         pollfd{.fd = signals_.get(), .events = POLLIN, .revents = 0},
         pollfd{.fd = watcher_ ? watcher_->fd() : -1, .events = POLLIN, .revents = 0},
+        pollfd{.fd = health_.fd(), .events = POLLIN, .revents = 0},
     };
     if (poll(waited.data(), waited.size(), -1) < 0 && errno != EINTR)
       return fail_errno("poll", errno);
@@ -362,6 +330,7 @@ Result<void> Daemon::loop() {
       }
     }
     if (changed) reload();
+    if ((waited[2].revents & POLLIN) != 0) health_.answer();
   }
 }
 

@@ -13,10 +13,12 @@
 #include "app/event_log.h"
 #include "app/exec_audit.h"
 #include "app/flow.h"
+#include "app/health.h"
 #include "app/monero.h"
 #include "app/notifications.h"
 #include "app/pod_watch.h"
 #include "app/responses.h"
+#include "app/status_source.h"
 #include "base/fd.h"
 #include "base/line_writer.h"
 #include "base/result.h"
@@ -24,16 +26,18 @@
 #include "config/watch.h"
 #include "detect/exec/exec_detector.h"
 #include "enforce/enforcer.h"
+#include "http/server.h"
 #include "kernel/run_statistics.h"
-#include "metrics/server.h"
+#include "metrics/exposition.h"
 
 namespace cryptnono::app {
 
 // The command line of `run`: what it says wins over the files.
 struct RunOptions {
   std::vector<std::string> files;
-  std::vector<std::string> scopes;          // if not empty: instead of scope.cgroups
-  std::vector<std::string> metrics_listen;  // if not empty: instead of metrics.listen
+  std::vector<std::string> scopes;            // if not empty: instead of scope.cgroups
+  std::vector<std::string> metrics_listen;    // if not empty: instead of metrics.listen
+  std::optional<std::string> control_socket;  // if given: instead of control.socket
   std::optional<double> scan_interval_s;
   std::optional<double> canary_interval_s;
   std::optional<config::LogLevel> log_level;
@@ -76,6 +80,11 @@ class Daemon {
   void load_monero();
   void start_monero();
   void log_unavailable(std::string_view detector, const Error& error);
+  // Tells the log and the status.
+  void lack(status::Lack lack, std::string_view detector, const std::string& why);
+  Result<void> serve(const config::Config& config);
+  static void warn_of_what_needs_a_start(const config::Config& now, const config::Config& next,
+                                         std::vector<std::string>& warnings);
   void keep(config::Config config);
   void reload();
   void collect(metrics::Exposition& out) const;
@@ -92,6 +101,8 @@ class Daemon {
   EventLog events_;
   CanaryTrap trap_;
   Notifications notifications_{events_};
+  Health health_;
+  StatusSource status_;
   std::optional<config::FileWatcher> watcher_;
   config::Config config_;  // in force
   std::atomic<std::uint32_t> generation_ = 0;
@@ -114,7 +125,7 @@ class Daemon {
   mutable kernel::RunStatistics run_statistics_{[this] { return program_runs(); }};
   // Before all that it proves is gone, it stops.
   Canaries canaries_{log_, trap_, [this](std::uint64_t id) { tell_canary_cgroup(id); }};
-  std::unique_ptr<metrics::Server> server_;
+  std::unique_ptr<http::Server> server_;
 };
 
 }  // namespace cryptnono::app

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <optional>
 #include <utility>
 
+#include "base/clock.h"
 #include "container/cgroup_parse.h"
 #include "runtime/sockets.h"
 
@@ -76,6 +78,27 @@ void add(runtime::ContainerLookup::Counters& sum, const runtime::ContainerLookup
   sum.unknown += more.unknown;
   sum.failed += more.failed;
   sum.dropped += more.dropped;
+}
+
+// Of a reading of CLOCK_MONOTONIC; 0: now.
+double unix_time_of(std::uint64_t ns) {
+  const double ago = ns == 0 ? 0 : static_cast<double>(elapsed_ns(monotonic_ns(), ns)) / 1e9;
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
+             .count() -
+         ago;
+}
+
+status::Kill kill_of(std::string_view action, const detect::Subject& who, EventLog::Note note) {
+  const EventRecord& record = note.record;
+  return {.at = unix_time_of(record.signal_ns != 0 ? record.signal_ns : record.event_ns),
+          .detector = std::string(record.detector),
+          .action = std::string(action),
+          .rule = record.rule,
+          .latency_us = note.latency_us,
+          .who = {.cmdline = RecentKills::cut(note.command_line),
+                  .pid = who.pid,
+                  .uid = who.uid,
+                  .executable = RecentKills::cut(who.path)}};
 }
 
 void add_pod(JsonLine& line, const std::string& pod_namespace, const std::string& name) {
@@ -163,8 +186,19 @@ void EventLog::prefetch(std::string_view cgroup_path) {
   if (lookup_) lookup_->prefetch(identity.id, *kind);
 }
 
+void EventLog::ask(const Where& place, Finish finish) {
+  const auto kind = kind_of(place.identity.runtime);
+  std::shared_ptr<runtime::ContainerLookup> lookup;
+  if (kind) {
+    const std::lock_guard lock(mutex_);
+    lookup = lookup_;
+  }
+  if (!lookup) return finish(nullptr);
+  lookup->find(place.identity.id, *kind, std::move(finish));
+}
+
 void EventLog::write(JsonLine line, std::string_view event, std::string_view level,
-                     const detect::Subject& who, Form form) {
+                     const detect::Subject& who, Form form, std::optional<Note> note) {
   const Where place = where(who);
   if (!place.cgroup.empty()) line.add("cgroup", place.cgroup);
   // A builder's id is not one.
@@ -173,15 +207,11 @@ void EventLog::write(JsonLine line, std::string_view event, std::string_view lev
   if (!place.outer_container.empty()) line.add("outer_container_id", place.outer_container);
   if (!place.pod_uid.empty()) line.add("pod_uid", place.pod_uid);
   const std::optional<container::Pod> pod = pods_.pod(place.pod_uid);
-  const auto kind = kind_of(place.identity.runtime);
-  std::shared_ptr<runtime::ContainerLookup> lookup;
-  if (kind) {
-    const std::lock_guard lock(mutex_);
-    lookup = lookup_;
-  }
-  const auto finish = [this, line = std::make_shared<JsonLine>(std::move(line)),
-                       event = std::string(event), level = std::string(level), place, pod,
-                       form](const runtime::ContainerDetails* details) {
+  std::optional<status::Kill> kill;
+  if (note) kill = kill_of(line.action(), who, *std::move(note));
+  ask(place, [this, line = std::make_shared<JsonLine>(std::move(line)), event = std::string(event),
+              level = std::string(level), place, pod, form,
+              kill = std::move(kill)](const runtime::ContainerDetails* details) {
     // The kubelet's directories know the pod, whatever the runtime does.
     const bool told = details != nullptr && !details->pod().empty();
     if (told || pod)
@@ -195,12 +225,31 @@ void EventLog::write(JsonLine line, std::string_view event, std::string_view lev
       add_cgroup_only(*line, place.cgroup, form);
     }
     hand_out(line->action(), line->finish(event, level));
-  };
-  if (lookup) {
-    lookup->find(place.identity.id, *kind, finish);
-  } else {
-    finish(nullptr);
+    if (kill) remember(*kill, pod, details);
+  });
+}
+
+void EventLog::remember(std::string_view action, const detect::Subject& who, Note note) {
+  const Where place = where(who);
+  ask(place, [this, pod = pods_.pod(place.pod_uid), kill = kill_of(action, who, std::move(note))](
+                 const runtime::ContainerDetails* details) { remember(kill, pod, details); });
+}
+
+void EventLog::remember(status::Kill kill, const std::optional<container::Pod>& pod,
+                        const runtime::ContainerDetails* details) {
+  if (pod) {
+    kill.who.pod_namespace = pod->pod_namespace;
+    kill.who.pod = pod->name;
   }
+  if (details != nullptr) {
+    if (!details->pod().empty()) {
+      kill.who.pod_namespace = details->pod_namespace();
+      kill.who.pod = details->pod();
+    }
+    kill.who.container = details->name;
+    kill.who.image = details->image;
+  }
+  kills_.add(std::move(kill));
 }
 
 runtime::ContainerLookup::Counters EventLog::counters() const {

@@ -1,12 +1,16 @@
 // EventLog: the lines about processes, each with the container that the process was in.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "app/event_record.h"
 #include "app/pod_watch.h"
+#include "app/recent_kills.h"
 #include "base/json_line.h"
 #include "base/line_writer.h"
 #include "config/types.h"
@@ -50,16 +54,32 @@ class EventLog {
   };
   [[nodiscard]] Where where(const detect::Subject& who) const;
 
+  // What is remembered of a kill (or what would have been one), besides the line.
+  struct Note {
+    EventRecord record;
+    std::string command_line;
+    std::optional<double> latency_us;
+  };
   void write(JsonLine line, std::string_view event, std::string_view level,
-             const detect::Subject& who, Form form = Form::kFlat);
+             const detect::Subject& who, Form form = Form::kFlat,
+             std::optional<Note> note = std::nullopt);
+  // Remembers only: the log's level leaves the line out.
+  void remember(std::string_view action, const detect::Subject& who, Note note);
+  [[nodiscard]] RecentKills& kills() { return kills_; }
 
   [[nodiscard]] runtime::ContainerLookup::Counters counters() const;
 
  private:
+  using Finish = std::function<void(const runtime::ContainerDetails*)>;
+  // Calls `finish` once, now or later, with what a runtime says of the container, if any does.
+  void ask(const Where& place, Finish finish);
+  void remember(status::Kill kill, const std::optional<container::Pod>& pod,
+                const runtime::ContainerDetails* details);
   void hand_out(std::string_view action, std::string line);
 
   LineWriter& log_;
   const PodWatch& pods_;
+  RecentKills kills_;
   mutable std::mutex mutex_;
   // All three guarded by mutex_.
   runtime::LookupSettings settings_;

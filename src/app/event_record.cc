@@ -21,8 +21,9 @@ std::string ancestors(const detect::Origin& origin) {
   return "[" + out + "]";
 }
 
-// As the cluster names the node, else as it names itself.
-const std::string& node() {
+}  // namespace
+
+const std::string& node_name() {
   static const std::string name = [] {
     // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets it
     if (const char* said = std::getenv("NODE_NAME"); said != nullptr && *said != 0)
@@ -34,8 +35,6 @@ const std::string& node() {
   return name;
 }
 
-}  // namespace
-
 void add_record(JsonLine& line, const detect::Subject& who, const EventRecord& record) {
   line.add("detector", record.detector).add("rule", record.rule);
   if (!record.evidence.empty()) line.add_json("evidence", record.evidence);
@@ -45,7 +44,7 @@ void add_record(JsonLine& line, const detect::Subject& who, const EventRecord& r
       .add("exe", who.path)
       .add("started", timestamp_of_start(who.start_ticks))
       .add_json("ancestors", ancestors(who.origin))
-      .add("node", node());
+      .add("node", node_name());
   if (record.event_ns != 0) line.add("event_time", timestamp(CLOCK_MONOTONIC, record.event_ns));
   if (record.signal_ns != 0) line.add("signal_time", timestamp(CLOCK_MONOTONIC, record.signal_ns));
 }

@@ -19,6 +19,9 @@ struct EventRecord {
   std::uint64_t signal_ns = 0;  // of the signal; 0: none was sent
 };
 
+// This node, as the cluster names it, else as it names itself.
+const std::string& node_name();
+
 void add_record(JsonLine& line, const detect::Subject& who, const EventRecord& record);
 
 }  // namespace cryptnono::app

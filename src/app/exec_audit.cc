@@ -102,7 +102,7 @@ void ExecAudit::add_command_line(JsonLine& line, const Finding& finding, bool lo
   if (cut) line.add("truncated", true).add("cmdline_bytes", finding.argv_bytes);
 }
 
-void ExecAudit::add_process(JsonLine& line, const Finding& finding, std::uint64_t signal_ns) {
+EventRecord ExecAudit::record_of(const Finding& finding, std::uint64_t signal_ns) {
   EventRecord record{.detector = "execwhacker",
                      .rule = {},
                      .evidence = R"({"kind": "string"})",
@@ -113,29 +113,42 @@ void ExecAudit::add_process(JsonLine& line, const Finding& finding, std::uint64_
         finding.rules->group_name(finding.rules->rule_group(finding.judgement.rule));
     const config::Origin origin = finding.rules->rule_origin(finding.judgement.rule);
     record.rule = fmt::format("{}:{}:{}", group, origin.line, origin.column);
-    line.add("group", group);
   }
+  return record;
+}
+
+void ExecAudit::add_process(JsonLine& line, const Finding& finding, const EventRecord& record) {
+  if (finding.rules)
+    line.add("group", finding.rules->group_name(finding.rules->rule_group(finding.judgement.rule)));
   add_record(line, finding, record);
 }
 
 void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t signal_ns,
                          config::Action done) {
   const OutcomeWords words = words_of(outcome);
-  if (log_level_ > config::LogLevel::kInfo && words.level == "info") return;
+  EventLog::Note note{
+      .record = record_of(finding, outcome == Outcome::kKilled ? signal_ns : 0),
+      .command_line = detect::quoted_line(finding.filename, beginning_of(finding.argv)),
+      .latency_us = std::nullopt};
+  if (finding.exec_ns != 0 && outcome == Outcome::kKilled)
+    note.latency_us = static_cast<double>(signal_ns - finding.exec_ns) / 1e3;
+  if (log_level_ > config::LogLevel::kInfo && words.level == "info")
+    return log_.remember(words.action, finding, std::move(note));
   JsonLine line;
   add_command_line(line, finding, true);
   line.add("matched", finding.rules ? ascii_lower(finding.rules->rule_text(finding.judgement.rule))
                                     : std::string())
       .add("source", source_name(finding.source))
       .add("action", words.action);
-  add_process(line, finding, outcome == Outcome::kKilled ? signal_ns : 0);
+  add_process(line, finding, note.record);
   if (finding.exec_ns != 0 && outcome == Outcome::kKilled) {
     line.add("exec_to_signal_us", seconds_between(finding.exec_ns, signal_ns) * 1e6);
     line.add("in_kernel", finding.kind == Finding::Kind::kKilledInKernel);
   }
   if (done > config::Action::kKill) line.add("response", config::action_word(done));
   if (dry_run_) line.add("dry_run", true);
-  log_.write(std::move(line), words.event, words.level, finding);
+  log_.write(std::move(line), words.event, words.level, finding, EventLog::Form::kFlat,
+             std::move(note));
 }
 
 void ExecAudit::log_spared(const Finding& finding, const std::string& allowed_by) {
@@ -147,7 +160,7 @@ void ExecAudit::log_spared(const Finding& finding, const std::string& allowed_by
                                     : std::string())
       .add("allowedby", allowed_by)
       .add("action", "spared");
-  add_process(line, finding, 0);
+  add_process(line, finding, record_of(finding, 0));
   log_.write(std::move(line), "Not killing process", "info", finding);
 }
 

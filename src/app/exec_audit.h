@@ -39,7 +39,9 @@ class ExecAudit {
                 config::Action done);
   void log_spared(const detect::Finding& finding, const std::string& allowed_by);
   void add_command_line(JsonLine& line, const detect::Finding& finding, bool lower) const;
-  static void add_process(JsonLine& line, const detect::Finding& finding, std::uint64_t signal_ns);
+  static EventRecord record_of(const detect::Finding& finding, std::uint64_t signal_ns);
+  static void add_process(JsonLine& line, const detect::Finding& finding,
+                          const EventRecord& record);
 
   enforce::Enforcer& enforcer_;
   EventLog& log_;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "config/actions.h"
 #include "config/address_range.h"
+#include "detect/exec/exec_rules.h"
 
 namespace cryptnono::app {
 
@@ -147,10 +148,18 @@ bool FlowAudit::handle(const FlowFinding& finding) {
     done = responses_.after_kill(finding, "tcpflowkiller", action_);
   }
   const OutcomeWords words = words_of(action.outcome);
-  if (log_level_ > config::LogLevel::kInfo && words.level == "info")
+  EventLog::Note note{
+      .record = record_of(finding, action.outcome == Outcome::kKilled ? action.time_ns : 0),
+      .command_line = detect::quoted_line("", beginning_of(finding.argv)),
+      .latency_us = std::nullopt};
+  if (action.outcome == Outcome::kKilled)
+    note.latency_us = static_cast<double>(action.time_ns - since) / 1e3;
+  if (log_level_ > config::LogLevel::kInfo && words.level == "info") {
+    if (action.outcome != Outcome::kSpared) log_.remember(words.action, finding, std::move(note));
     return !to_be_tried_again(action.outcome);
+  }
   JsonLine line;
-  add_fields(line, finding, words.action, action.outcome == Outcome::kKilled ? action.time_ns : 0);
+  add_fields(line, finding, words.action, note.record);
   if (action.outcome == Outcome::kSpared) line.add("allowedby", protected_by(action.spared));
   if (action.outcome == Outcome::kKilled) {
     line.add("connect_to_signal_us", seconds_between(since, action.time_ns) * 1e6)
@@ -158,7 +167,8 @@ bool FlowAudit::handle(const FlowFinding& finding) {
   }
   if (done > config::Action::kKill) line.add("response", config::action_word(done));
   if (dry_run_) line.add("dry_run", true);
-  log_.write(std::move(line), words.event, words.level, finding, EventLog::Form::kNested);
+  log_.write(std::move(line), words.event, words.level, finding, EventLog::Form::kNested,
+             action.outcome == Outcome::kSpared ? std::nullopt : std::optional(std::move(note)));
   return !to_be_tried_again(action.outcome);
 }
 
@@ -169,8 +179,19 @@ bool FlowAudit::first_time(const FlowFinding& finding) {
   return told_.emplace(finding.pid, finding.start_ticks, finding.reason).second;
 }
 
+EventRecord FlowAudit::record_of(const FlowFinding& finding, std::uint64_t signal_ns) {
+  const bool scan = finding.reason == FlowFinding::Reason::kScan;
+  return {.detector = "tcpflowkiller",
+          .rule = std::string(reason_name(finding.reason)),
+          .evidence = scan ? fmt::format(R"({{"kind": "destinations", "count": {}}})",
+                                         finding.destinations.size())
+                           : R"({"kind": "address"})",
+          .event_ns = finding.time_ns,
+          .signal_ns = signal_ns};
+}
+
 void FlowAudit::add_fields(JsonLine& line, const FlowFinding& finding, std::string_view action,
-                           std::uint64_t signal_ns) const {
+                           const EventRecord& record) const {
   std::string area = finding.argv;
   const bool cut =
       cut_for_log(area, max_command_line_bytes_) || finding.argv.size() < finding.argv_bytes;
@@ -191,15 +212,7 @@ void FlowAudit::add_fields(JsonLine& line, const FlowFinding& finding, std::stri
         .add("protocol", protocol_name(finding.destination.protocol))
         .add("refused", finding.refused);
   }
-  const bool scan = finding.reason == FlowFinding::Reason::kScan;
-  add_record(line, finding,
-             {.detector = "tcpflowkiller",
-              .rule = std::string(reason_name(finding.reason)),
-              .evidence = scan ? fmt::format(R"({{"kind": "destinations", "count": {}}})",
-                                             finding.destinations.size())
-                               : R"({"kind": "address"})",
-              .event_ns = finding.time_ns,
-              .signal_ns = signal_ns});
+  add_record(line, finding, record);
 }
 
 void FlowAudit::log_seen(const FlowFinding& finding) {

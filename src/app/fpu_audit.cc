@@ -58,8 +58,17 @@ bool FpuAudit::handle(const FpuFinding& finding) {
   return !to_be_tried_again(action.outcome);
 }
 
+EventRecord FpuAudit::record_of(const FpuFinding& finding, std::uint64_t signal_ns) {
+  return {.detector = "monero",
+          .rule = "randomx",
+          .evidence = fmt::format(R"({{"kind": "rounding-modes", "score": {:.1f}, "samples": {}}})",
+                                  finding.score, finding.samples),
+          .event_ns = 0,
+          .signal_ns = signal_ns};
+}
+
 void FpuAudit::add_fields(JsonLine& line, const FpuFinding& finding, std::string_view action,
-                          std::uint64_t signal_ns) const {
+                          const EventRecord& record) const {
   std::string text = detect::quoted_line("", finding.argv);
   const bool cut = cut_for_log(text, max_command_line_bytes_);
   line.add("pid", finding.pid).add("cmdline", text);
@@ -80,31 +89,30 @@ void FpuAudit::add_fields(JsonLine& line, const FpuFinding& finding, std::string
       .add("threads", std::uint64_t{finding.threads})
       .add("resident_bytes", finding.resident_bytes)
       .add("seconds_since_first_sample", static_cast<double>(finding.span_ns) / 1e9);
-  add_record(
-      line, finding,
-      {.detector = "monero",
-       .rule = "randomx",
-       .evidence = fmt::format(R"({{"kind": "rounding-modes", "score": {:.1f}, "samples": {}}})",
-                               finding.score, finding.samples),
-       .event_ns = 0,
-       .signal_ns = signal_ns});
+  add_record(line, finding, record);
 }
 
 void FpuAudit::log_line(const FpuFinding& finding, Outcome outcome, std::uint64_t signal_ns,
                         config::Action done) {
   const OutcomeWords words = words_of(outcome);
-  if (log_level_ > config::LogLevel::kInfo && words.level == "info") return;
+  EventLog::Note note{.record = record_of(finding, signal_ns),
+                      .command_line = detect::quoted_line("", beginning_of(finding.argv)),
+                      .latency_us = std::nullopt};
+  if (outcome == Outcome::kKilled) note.latency_us = static_cast<double>(finding.span_ns) / 1e3;
+  if (log_level_ > config::LogLevel::kInfo && words.level == "info")
+    return log_.remember(words.action, finding, std::move(note));
   JsonLine line;
-  add_fields(line, finding, words.action, signal_ns);
+  add_fields(line, finding, words.action, note.record);
   if (done > config::Action::kKill) line.add("response", config::action_word(done));
   if (dry_run_) line.add("dry_run", true);
-  log_.write(std::move(line), words.event, words.level, finding);
+  log_.write(std::move(line), words.event, words.level, finding, EventLog::Form::kFlat,
+             std::move(note));
 }
 
 void FpuAudit::log_spared(const FpuFinding& finding, const std::string& allowed_by) {
   if (log_level_ > config::LogLevel::kInfo) return;
   JsonLine line;
-  add_fields(line, finding, "spared", 0);
+  add_fields(line, finding, "spared", record_of(finding, 0));
   if (!finding.why.empty()) line.add("reason", finding.why);
   if (!allowed_by.empty()) line.add("allowedby", allowed_by);
   log_.write(std::move(line), "Not killing process", "info", finding);

@@ -36,8 +36,9 @@ class FpuAudit {
   void log_line(const detect::FpuFinding& finding, enforce::Outcome outcome,
                 std::uint64_t signal_ns, config::Action done);
   void log_spared(const detect::FpuFinding& finding, const std::string& allowed_by);
+  static EventRecord record_of(const detect::FpuFinding& finding, std::uint64_t signal_ns);
   void add_fields(JsonLine& line, const detect::FpuFinding& finding, std::string_view action,
-                  std::uint64_t signal_ns) const;
+                  const EventRecord& record) const;
 
   EventLog& log_;
   Responses& responses_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "app/recent_kills.h"
 #include "enforce/enforcer.h"
 
 namespace cryptnono::app {
@@ -49,6 +50,11 @@ inline bool cut_for_log(std::string& text, std::size_t limit) {
   if (text.size() <= limit) return false;
   text.resize(limit);
   return true;
+}
+
+// What a note needs of a command line (EventLog::Note), which may be 6 MiB.
+inline std::string_view beginning_of(std::string_view argv) {
+  return argv.substr(0, RecentKills::kMaxText + 1);
 }
 
 }  // namespace cryptnono::app

@@ -19,12 +19,14 @@ namespace cryptnono {
 // contract.
 enum class ExitCode : int {
   kOk = 0,
-  kFailure = 1,        // something failed at run time
-  kUsage = 2,          // the command line is wrong
-  kConfig = 3,         // a configuration or rule file is wrong
-  kUnsupported = 4,    // the kernel lacks a feature that is required
-  kNotPermitted = 5,   // the feature exists, but this process may not use it
-  kExplainKilled = 10  // `explain`: the command line would be killed
+  kFailure = 1,         // something failed at run time
+  kUsage = 2,           // the command line is wrong
+  kConfig = 3,          // a configuration or rule file is wrong
+  kUnsupported = 4,     // the kernel lacks a feature that is required
+  kNotPermitted = 5,    // the feature exists, but this process may not use it
+  kExplainKilled = 10,  // `explain`: the command line would be killed
+  kNotReady = 11,       // `status`: the daemon is not ready
+  kNoDaemon = 12        // `status`: no daemon answers
 };
 
 struct Error {

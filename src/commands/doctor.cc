@@ -22,10 +22,13 @@
 #include "match/tables.h"
 #include "proc/proc_reader.h"
 #include "proc/process.h"
+#include "status/lacks.h"
 
 namespace cryptnono::commands {
 
 namespace {
+
+using status::Lack;
 
 class Report {
  public:
@@ -43,6 +46,11 @@ class Report {
       }
     }
     out_ << '\n';
+  }
+  void line(status::Lack lack, const Result<void>& result, bool required = false) {
+    const status::LackWords& words = status::words_of(lack);
+    line(words.what, result, words.effect, required);
+    if (!result) out_ << "           remedy: " << words.remedy << '\n';
   }
   [[nodiscard]] ExitCode code() const { return code_; }
 
@@ -141,8 +149,7 @@ void try_fpu_hook(Report& report) {
   report.line("monero: load the program", loaded, "RandomX is not detected", false);
   if (!program) return;
   (*program)->set_scope(kNobody, {});
-  report.line("monero: attach to x86_fpu_regs_deactivated (tp_btf, x86)", (*program)->attach(),
-              "RandomX is not detected", false);
+  report.line(Lack::kFpuHook, (*program)->attach());
 }
 
 // tcpflowkiller: which way a connect is met.
@@ -153,18 +160,13 @@ void try_flow_hooks(Report& report) {
   report.line("tcpflowkiller: load the program", loaded, "connects are not watched", false);
   if (!program) return;
   (*program)->enforcement().set_scope(kNobody, {});
-  report.line("tcpflowkiller: attach to inet_sock_set_state (tp_btf)", (*program)->attach(),
-              "connects are not watched", false);
+  report.line(Lack::kConnectState, (*program)->attach());
   const auto at_least = [&](config::ConnectHooks hooks) -> Result<void> {
     if ((*program)->hooks() >= hooks) return {};
     return fail((*program)->why_not_better());
   };
-  report.line("tcpflowkiller: refuse connects (cgroup/connect4|6, sendmsg4|6)",
-              at_least(config::ConnectHooks::kRefuse),
-              "a process that connects is killed, but its first packet leaves; UDP is not seen",
-              false);
-  report.line("tcpflowkiller: kill where it refuses (6.16)", at_least(config::ConnectHooks::kKill),
-              "what is refused is killed by user space, a moment later", false);
+  report.line(Lack::kConnectRefusal, at_least(config::ConnectHooks::kRefuse));
+  report.line(Lack::kConnectKill, at_least(config::ConnectHooks::kKill));
 }
 
 }  // namespace
@@ -178,23 +180,13 @@ int run_doctor(std::ostream& out) {
   try_exec_hook(report);
   try_fpu_hook(report);
   try_flow_hooks(report);
-  report.line("initial pid namespace", try_root_pid_namespace(),
-              "scans and decisions of user space see other pids than the kernel: set hostPID",
-              false);
+  report.line(Lack::kPidNamespace, try_root_pid_namespace());
   report.line("signal a process by pidfd (5.3)", try_pidfd(),
               "scans and allowed patterns cannot kill", true);
-  report.line("read other processes (CAP_SYS_PTRACE)", try_other_processes(),
-              "scans do not know executables, so allowed executables do not count there", false);
-  report.line("cgroup v2", try_cgroup2(), "scope by cgroup v1 only; connects cannot be refused",
-              false);
-  report.line("new cgroups are told (cgroup_mkdir)", try_cgroup_events(),
-              "a new container is known at the next scan only, and is what its pod is until then",
-              false);
-  report.line(
-      "real-time priority (CAP_SYS_NICE)", try_real_time(),
-      "decisions about allowed patterns may take milliseconds on a busy node; active sampling of "
-      "RandomX does not reach a thread of higher priority",
-      false);
+  report.line(Lack::kOtherProcesses, try_other_processes());
+  report.line(Lack::kCgroup2, try_cgroup2());
+  report.line(Lack::kCgroupEvents, try_cgroup_events());
+  report.line(Lack::kRealTime, try_real_time());
   report.line("watch files (inotify)", try_inotify(), "changed files need a SIGHUP", false);
   return static_cast<int>(report.code());
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -30,6 +31,7 @@ const std::string_view kDefaultConfig =
 
 namespace {
 
+constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr double kMaxScanInterval = 365.0 * 24 * 3600;
 constexpr double kMaxCanaryInterval = 24 * 3600;
 
@@ -113,6 +115,7 @@ class Loader {
   void read_containers(Fields& fields, Name name, Value value);
   void read_log(Fields& fields, Name name, Value value);
   void read_metrics(Fields& fields, Name name, Value value);
+  void read_control(Fields& fields, Name name, Value value);
   [[nodiscard]] std::string unique_group_name(std::string_view file) const;
 
   std::function<void(const std::vector<std::string>&)> before_lists_;
@@ -228,6 +231,7 @@ std::vector<Fields::Key> Loader::setting_keys(Fields& fields, std::uint16_t file
                                                                   config_.canary.interval_s);
                                             }}});
        }},
+      {"control", [&](Name name, Value value) { read_control(fields, name, value); }},
       {"webhook",
        [&](Name name, Value value) {
          read_webhook(fields, name, value, read_file, config_.webhook);
@@ -344,11 +348,35 @@ void Loader::read_metrics(Fields& fields, Name name, Value value) {
     });
     if (is_list) config_.metrics.listen = std::move(addresses);
   };
-  fields.read_mapping(name, value,
-                      {{"listen", read_listen}, {"bpfStatistics", [&](Name key, Value item) {
-                                                   fields.read_bool(key, item,
-                                                                    config_.metrics.bpf_statistics);
-                                                 }}});
+  fields.read_mapping(
+      name, value,
+      {{"listen", read_listen},
+       {"bpfStatistics",
+        [&](Name key, Value item) { fields.read_bool(key, item, config_.metrics.bpf_statistics); }},
+       {"details", [&](Name key, Value item) {
+          fields.read_choice<MetricsDetails>(key, item,
+                                             {{"none", MetricsDetails::kNone},
+                                              {"loopback", MetricsDetails::kLoopback},
+                                              {"all", MetricsDetails::kAll}},
+                                             config_.metrics.details);
+        }}});
+}
+
+void Loader::read_control(Fields& fields, Name name, Value value) {
+  const auto read_socket = [&](Name key, Value item) {
+    const bool none =
+        item.kind() == Document::Kind::kScalar && !is_null(item) && item.text().empty();
+    if (none) return config_.control.socket.clear();
+    const auto path = fields.read_path(key, item);
+    if (!path) return;
+    if (path->size() > kMaxSocketPath) {
+      fields.error(item.position(),
+                   fmt::format("{} must have at most {} bytes", key, kMaxSocketPath));
+      return;
+    }
+    config_.control.socket = *path;
+  };
+  fields.read_mapping(name, value, {{"socket", read_socket}});
 }
 
 }  // namespace

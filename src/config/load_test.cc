@@ -91,7 +91,8 @@ execwhacker:
   scanInterval: 2.5
   limit: {maxTargets: 64, window: 3600}
 log: {level: debug, maxCommandLineBytes: 256}
-metrics: {listen: ["127.0.0.1:12121", "[::1]:9100", ":65535"]}
+metrics: {listen: ["127.0.0.1:12121", "[::1]:9100", ":65535"], details: loopback}
+control: {socket: /run/other/control.sock}
 )");
   EXPECT_THAT(config.files, ElementsAre("f"));
   EXPECT_TRUE(config.dry_run);
@@ -105,6 +106,8 @@ metrics: {listen: ["127.0.0.1:12121", "[::1]:9100", ":65535"]}
   EXPECT_EQ(config.log.level, LogLevel::kDebug);
   EXPECT_EQ(config.log.max_command_line_bytes, 256U);
   EXPECT_THAT(config.metrics.listen, ElementsAre("127.0.0.1:12121", "[::1]:9100", ":65535"));
+  EXPECT_EQ(config.metrics.details, MetricsDetails::kLoopback);
+  EXPECT_EQ(config.control.socket, "/run/other/control.sock");
 
   ASSERT_EQ(config.execwhacker.groups.size(), 1U);
   const RuleGroup& group = config.execwhacker.groups[0];
@@ -186,6 +189,8 @@ TEST(Load, WrongTypesAndRangesNameTheValueAndWhatIsRight) {
       {"metrics: {listen: [12121]}",
        "f:1:20: an item of metrics.listen must be an address and a port"},
       {"metrics: {listen: ['localhost:1']}", "not \"localhost:1\""},
+      {"metrics: {details: some}", "f:1:20: metrics.details must be one of none, loopback, all"},
+      {"metrics: {details: [all]}", "f:1:20: metrics.details must be one of none, loopback, all"},
       {"metrics: {listen: ['::1:9100']}", "must be an address and a port"},
       {"metrics: {listen: ['[127.0.0.1]:9100']}", "must be an address and a port"},
       {"metrics: {listen: ['127.0.0.1:0']}",
@@ -408,6 +413,25 @@ std::string read_text(const fs::path& path) {
 }
 
 // The one YAML block of docs/configuration.md that is marked as complete.
+TEST(Load, TheControlSocketIsAnAbsolutePathOrNone) {
+  const auto socket_of = [](const std::string& value) {
+    const LoadResult result = load_text("f", "control: {socket: " + value + "}");
+    return result ? result->config.control.socket : to_string(result.error().front());
+  };
+  EXPECT_EQ(load_text("f", "dryRun: true")->config.control.socket, kDefaultControlSocket);
+  EXPECT_EQ(socket_of("\"\""), "");
+  EXPECT_EQ(socket_of("/run/x.sock"), "/run/x.sock");
+  EXPECT_THAT(socket_of("x.sock"), HasSubstr("f:1:19: control.socket must be an absolute path"));
+  EXPECT_THAT(socket_of("/run//x.sock"), HasSubstr("must be written \"/run/x.sock\""));
+  EXPECT_THAT(socket_of("[]"), HasSubstr("control.socket must be a string, not a list"));
+  EXPECT_THAT(socket_of("~"), HasSubstr("control.socket must be a string, not ~"));
+  EXPECT_EQ(socket_of("/" + std::string(106, 'x')).size(), 107U);
+  EXPECT_THAT(socket_of("/" + std::string(107, 'x')),
+              HasSubstr("control.socket must have at most 107 bytes"));
+  EXPECT_THAT(to_string(load_text("f", "control: {sockets: /x}").error().front()),
+              HasSubstr("f:1:11: "));
+}
+
 TEST(Load, TheDocumentedExampleIsValid) {
   const std::string page = read_text(fs::path(CRYPTNONO_DOCS_DIR) / "configuration.md");
   ASSERT_FALSE(page.empty());

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cryptnono::config {
@@ -181,9 +182,20 @@ struct Containers {
   std::string pod_logs = "/var/log/pods";
 };
 
+// Which peers are told who was killed.
+enum class MetricsDetails : std::uint8_t { kNone, kLoopback, kAll };
+
 struct Metrics {
   std::vector<std::string> listen;  // "address:port"; empty: no metrics server
   bool bpf_statistics = true;       // measure now and then what the kernel side costs
+  MetricsDetails details = MetricsDetails::kNone;
+};
+
+inline constexpr std::string_view kDefaultControlSocket = "/run/cryptnono/control.sock";
+
+// Where root may ask for all that there is to know.
+struct Control {
+  std::string socket{kDefaultControlSocket};  // absolute; empty: none
 };
 
 // Whom to tell of events, by HTTP.
@@ -218,6 +230,7 @@ struct Config {
   Log log;
   Metrics metrics;
   Canary canary;
+  Control control;
   Webhook webhook;
 };
 

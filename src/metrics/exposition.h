@@ -10,6 +10,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "metrics/catalog.h"
 
@@ -48,6 +49,11 @@ class Exposition {
   }
   void add(Metric metric, std::initializer_list<std::string_view> values,
            const Histogram& histogram);
+
+  // What was added of one metric.
+  [[nodiscard]] const std::vector<prometheus::ClientMetric>& told(Metric metric) const {
+    return families_[static_cast<std::size_t>(metric)].metric;
+  }
 
   // All that was added, in the order of the catalogue and in Prometheus' text format. Counters and
   // histograms that were not added stand at 0; gauges that were not added are left out, for nobody

@@ -163,7 +163,8 @@ def daemon(sandbox, tmp_path):
     `canaries`: seconds between them, 0 for none, None for what the configuration says."""
     running = []
 
-    def start(config=None, arguments=(), scope=None, ready=True, stdout=subprocess.PIPE, metrics=False, through=(), canaries=0):
+    def start(config=None, arguments=(), scope=None, ready=True, stdout=subprocess.PIPE, metrics=False, through=(),
+              socket=None, canaries=0):
         files = []
         if isinstance(config, str):
             path = tmp_path / f"config{len(running)}.yaml"
@@ -171,16 +172,19 @@ def daemon(sandbox, tmp_path):
             files = [str(path)]
         elif config:
             files = [str(path) for path in config]
-        command = ["--scope", str(scope or sandbox.path), *arguments]
+        if socket is None:  # several daemons run at once
+            socket = tmp_path / f"control{len(running)}.sock"
+        command = ["--scope", str(scope or sandbox.path), "--control-socket", str(socket), *arguments]
         if canaries is not None:
             command += ["--canary-interval", str(canaries)]
         port = next(_ports) if metrics else None
-        if metrics:  # not always: the server takes two seconds to stop
+        if metrics:
             command += ["--metrics-listen", f"127.0.0.1:{port}"]
         for path in files:
             command += ["-c", path]
         one = Daemon(sandbox, command, stdout, through)
         one.port = port
+        one.socket = socket
         one.files = [pathlib.Path(path) for path in files]
         running.append(one)
         if ready:

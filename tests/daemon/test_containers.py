@@ -1,4 +1,5 @@
 """Log lines that say in which pod and container it happened, with a real containerd and runc."""
+import json
 import os
 import signal
 import subprocess
@@ -6,7 +7,7 @@ import time
 
 import pytest
 
-from conftest import B, BUILD, cgroup2
+from conftest import B, BINARY, BUILD, cgroup2
 from image import IMAGE
 
 BINDER = {"BINDER_REF_URL": "https://example.org/repository", "BINDER_CLIENT_IP": "203.0.113.7", "SECRET": "not to be told"}
@@ -44,6 +45,9 @@ def test_a_kill_names_its_pod(daemon, containerd, pods_scope):
     line = watched.wait_for(action="killed")
     check(line, "jupyter-at-once")
     assert line["container_id"] == container
+    done = subprocess.run([BINARY, "status", "--socket", watched.socket, "--json"], capture_output=True, timeout=10)
+    who = json.loads(done.stdout)["kills"][0]["details"]
+    assert (who["namespace"], who["pod"], who["container"], who["image"]) == ("hub", "jupyter-at-once", "notebook", IMAGE)
 
 
 def test_what_ran_before_is_named_too(daemon, containerd, pods_scope):

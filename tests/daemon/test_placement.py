@@ -14,8 +14,8 @@ POD = ("unshare", "--mount", "--uts", "--ipc", "--net", "--propagation", "privat
 def refused(sandbox, tmp_path, through):
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG)
-    return subprocess.run([*through, BINARY, "run", "--scope", str(sandbox.path), "-c", str(path)], capture_output=True, text=True,
-                          timeout=30, preexec_fn=lambda: (sandbox.path / "own/cgroup.procs").write_text("0"))
+    return subprocess.run([*through, BINARY, "run", "--control-socket", "", "--scope", str(sandbox.path), "-c", str(path)],
+                          capture_output=True, text=True, timeout=30, preexec_fn=lambda: (sandbox.path / "own/cgroup.procs").write_text("0"))
 
 
 def test_in_a_container_with_the_nodes_pids_and_cgroups(daemon, sandbox, spawn):
@@ -57,7 +57,7 @@ def test_a_start_that_fails_says_why_and_ends_in_order_every_time(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG)
     for _ in range(8):
-        running = [subprocess.Popen([BINARY, "run", "--scope", "/nonexistent", "-c", str(path)], stdout=subprocess.DEVNULL,
+        running = [subprocess.Popen([BINARY, "run", "--control-socket", "", "--scope", "/nonexistent", "-c", str(path)], stdout=subprocess.DEVNULL,
                                     stderr=subprocess.PIPE, text=True) for _ in range(4)]
         for one in running:
             said = one.communicate(timeout=60)[1]

@@ -161,8 +161,8 @@ def test_C19_needs_nothing_of_the_kernels_headers(sandbox, spawn, daemon):
     """The daemon in a mount namespace where header trees of another kernel lie."""
     script = ("mount -t tmpfs none /usr/src && mkdir -p /usr/src/linux-headers-4.4/arch/x86/include/asm/fpu && "
               "touch /usr/src/linux-headers-4.4/arch/x86/include/asm/fpu/internal.h && exec \"$@\"")
-    process = subprocess.Popen(["unshare", "-m", "sh", "-c", script, "sh", str(BUILD / "bin/cryptnono"), "run", "--scope",
-                                str(sandbox.path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(["unshare", "-m", "sh", "-c", script, "sh", str(BUILD / "bin/cryptnono"), "run",
+                                "--control-socket", "", "--scope", str(sandbox.path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         for line in process.stdout:
             if b'"ready"' in line:

@@ -1,4 +1,4 @@
-#include "metrics/listener.h"
+#include "http/listener.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -7,7 +7,7 @@
 #include <memory>
 #include <string_view>
 
-namespace cryptnono::metrics {
+namespace cryptnono::http {
 
 namespace {
 
@@ -79,4 +79,4 @@ std::uint16_t port_of(const Fd& listener) {
   return ntohs(port);
 }
 
-}  // namespace cryptnono::metrics
+}  // namespace cryptnono::http

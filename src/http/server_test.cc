@@ -1,7 +1,9 @@
-#include "metrics/server.h"
+#include "http/server.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,7 +17,7 @@
 
 #include "base/fd.h"
 
-namespace cryptnono::metrics {
+namespace cryptnono::http {
 namespace {
 
 using std::chrono::steady_clock;
@@ -27,6 +29,7 @@ using testing::StartsWith;
 
 constexpr auto kKilledSeries =
     "\ncryptnono_execwhacker_processes_killed_total{source=\"execwhacker.bpf\"} 3\n";
+constexpr auto kContentType = "text/plain; version=0.0.4; charset=utf-8";
 
 Fd connect_to(std::uint16_t port, int family = AF_INET) {
   Fd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -72,8 +75,8 @@ std::string get(std::uint16_t port, const std::string& path = "/", int family = 
   return ask(port, "GET " + path + " HTTP/1.1\r\nHost: test\r\n\r\n", family);
 }
 
-void count_three(Exposition& exposition) {
-  exposition.add(Metric::kKilled, {"execwhacker.bpf"}, std::uint64_t{3});
+Response count_three(const Request& request) {
+  return {.headers = {{"Content-Type", kContentType}}, .body = request.path + kKilledSeries};
 }
 
 std::unique_ptr<Server> serve(const std::vector<std::string>& addresses) {
@@ -90,7 +93,7 @@ bool has_ipv6_loopback() {
   return fd && ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&loopback), sizeof loopback) == 0;
 }
 
-TEST(Server, answers_every_path_with_the_metrics) {
+TEST(Server, hands_every_path_to_its_handler) {
   const auto server = serve({"127.0.0.1:0"});
   for (const std::string path : {"/", "/metrics", "/any/other", "/metrics?name=x"}) {
     const std::string answer = get(server->ports()[0], path);
@@ -98,16 +101,6 @@ TEST(Server, answers_every_path_with_the_metrics) {
     EXPECT_THAT(answer,
                 HasSubstr("\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
     EXPECT_THAT(answer, HasSubstr(kKilledSeries)) << path;
-  }
-}
-
-TEST(Server, serves_our_series_alone_without_empty_lines) {
-  const std::string answer = get(serve({"127.0.0.1:0"})->ports()[0]);
-  const std::string body = answer.substr(answer.find("\r\n\r\n") + 4);
-  EXPECT_THAT(body, Not(HasSubstr("\n\n")));
-  std::istringstream in(body);
-  for (std::string line; std::getline(in, line);) {
-    EXPECT_THAT(line, testing::ContainsRegex("^(# (HELP|TYPE) )?(cryptnono|process)_"));
   }
 }
 
@@ -189,6 +182,35 @@ TEST(Server, bounds_the_number_and_the_life_of_connections) {
   for (const Fd& fd : stalled) EXPECT_THAT(read_all(fd), IsEmpty());
 }
 
+TEST(Server, tells_peers_on_loopback_from_others) {
+  const auto server = Server::start({":0"}, [](const Request& request) {
+    return Response{.body = request.peer == Peer::kLoopback ? "loopback" : "other"};
+  });
+  ASSERT_TRUE(server.has_value());
+  const std::uint16_t port = (*server)->ports()[0];
+  EXPECT_THAT(get(port), EndsWith("loopback"));
+  if (has_ipv6_loopback()) {
+    EXPECT_THAT(get(port, "/", AF_INET6), EndsWith("loopback"));
+  }
+  // An address of this machine that is not on loopback, if there is one.
+  ifaddrs* all = nullptr;
+  ASSERT_EQ(::getifaddrs(&all), 0);
+  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(all, &::freeifaddrs);
+  for (const ifaddrs* each = all; each != nullptr; each = each->ifa_next) {
+    if (each->ifa_addr == nullptr || each->ifa_addr->sa_family != AF_INET ||
+        (each->ifa_flags & IFF_LOOPBACK) != 0)
+      continue;
+    sockaddr_in to = *reinterpret_cast<const sockaddr_in*>(each->ifa_addr);
+    to.sin_port = htons(port);
+    const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
+    send_text(fd, "GET / HTTP/1.1\r\n\r\n");
+    EXPECT_THAT(read_all(fd), EndsWith("other"));
+    return;
+  }
+  GTEST_SKIP() << "this machine has no IPv4 address but on loopback";
+}
+
 TEST(Server, stops_at_once_and_frees_its_port) {
   auto server = serve({"127.0.0.1:0"});
   const std::string address = "127.0.0.1:" + std::to_string(server->ports()[0]);
@@ -200,4 +222,4 @@ TEST(Server, stops_at_once_and_frees_its_port) {
 }
 
 }  // namespace
-}  // namespace cryptnono::metrics
+}  // namespace cryptnono::http

@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 
-namespace cryptnono::metrics {
+namespace cryptnono::http {
 
 // A non-blocking socket that listens on `address`: "127.0.0.1:12121", "[::1]:9100", or ":12121" for
 // every address of both families (of IPv4 alone where the kernel has no IPv6). Port 0 lets the
@@ -17,4 +17,4 @@ namespace cryptnono::metrics {
 // The port that a listening socket has got.
 [[nodiscard]] std::uint16_t port_of(const Fd& listener);
 
-}  // namespace cryptnono::metrics
+}  // namespace cryptnono::http

@@ -1,0 +1,108 @@
+// What the daemon tells of itself besides the metrics: what is missing here, and the server.
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "app/daemon.h"
+#include "base/json_line.h"
+#include "container/cgroup_table.h"
+#include "http/control_socket.h"
+#include "proc/proc_reader.h"
+#include "proc/process.h"
+
+namespace cryptnono::app {
+
+using status::Lack;
+
+namespace {
+
+// Not known is as good as had.
+bool has_capability(unsigned number) {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+  if (syscall(SYS_capget, &header, sets.data()) != 0) return true;
+  return (sets.at(number / 32).effective >> number % 32 & 1U) != 0;
+}
+
+}  // namespace
+
+void Daemon::lack(Lack lack, std::string_view detector, const std::string& why) {
+  status_.set_lack(lack, why);
+  const status::LackWords& words = status::words_of(lack);
+  JsonLine line;
+  line.add("action", detector.empty() ? "degraded" : "detector-degraded");
+  if (!detector.empty()) line.add("detector", detector);
+  line.add("reason", why).add("remedy", words.remedy);
+  log(config::LogLevel::kWarning,
+      "Missing here: " + std::string(words.what) + "; " + std::string(words.effect),
+      std::move(line));
+}
+
+// What all detectors suffer from.
+void Daemon::log_what_is_missing() {
+  if (!proc::in_initial_pid_namespace())
+    lack(Lack::kPidNamespace, "", "not in the initial pid namespace (hostPID)");
+  if (!pods_.why_no_events().empty()) lack(Lack::kCgroupEvents, "", pods_.why_no_events());
+  // Told by `doctor` and the status only: most machines without them were set up so.
+  if (container::cgroup2_mount_point().empty()) status_.set_lack(Lack::kCgroup2, "");
+  if (!has_capability(CAP_SYS_PTRACE)) status_.set_lack(Lack::kOtherProcesses, "");
+}
+
+void Daemon::load_monero() {
+  const Result<void> loaded = monero_.load(events_, pods_, *responses_, trap_);
+  if (!loaded) log_unavailable("monero", loaded.error());
+}
+
+void Daemon::start_monero() {
+  const Result<void> started = monero_.start();
+  if (!started) return log_unavailable("monero", started.error());
+  if (monero_.real_time()) return;
+  lack(Lack::kRealTime, "monero", "no real-time priority (CAP_SYS_NICE)");
+}
+
+void Daemon::log_unavailable(std::string_view detector, const Error& error) {
+  status_.set_unavailable(detector, error.message);
+  status_.set_lack(detector == "monero" ? Lack::kFpuHook : Lack::kConnectState, error.message);
+  JsonLine line;
+  line.add("action", "detector-unavailable").add("detector", detector).add("reason", error.message);
+  log(config::LogLevel::kWarning, "A detector cannot run here; the others do", std::move(line));
+}
+
+Result<void> Daemon::serve(const config::Config& config) {
+  std::optional<http::ControlSocket> control;
+  if (!config.control.socket.empty()) {
+    Result<http::ControlSocket> opened = http::ControlSocket::open(config.control.socket);
+    if (opened) {
+      control.emplace(*std::move(opened));
+    } else {
+      JsonLine line;
+      line.add("action", "degraded").add("reason", opened.error().message);
+      log(config::LogLevel::kWarning, "There is no control socket: `cryptnono status` cannot ask",
+          std::move(line));
+    }
+  }
+  if (config.metrics.listen.empty() && !control) return {};
+  server_ = TRY(http::Server::start(
+      config.metrics.listen,
+      [sources = status_.sources(health_)](const http::Request& request) {
+        return status::answer(request, sources);
+      },
+      std::move(control)));
+  return {};
+}
+
+void Daemon::warn_of_what_needs_a_start(const config::Config& now, const config::Config& next,
+                                        std::vector<std::string>& warnings) {
+  const auto warn = [&](bool changed, const char* key) {
+    if (changed)
+      warnings.push_back(std::string(key) + " has changed; that takes effect at the next start");
+  };
+  warn(now.metrics.listen != next.metrics.listen, "metrics.listen");
+  warn(now.control.socket != next.control.socket, "control.socket");
+}
+
+}  // namespace cryptnono::app

@@ -1,0 +1,60 @@
+// What a machine may not give: what it is, what is lost without it, and what to do. The words of
+// `doctor`, of the daemon's log and of the status.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace cryptnono::status {
+
+// In the order of kLacks, which is the order in which they are told.
+enum class Lack : std::uint8_t {
+  kPidNamespace,
+  kFpuHook,
+  kConnectState,
+  kConnectRefusal,
+  kConnectKill,
+  kOtherProcesses,
+  kCgroup2,
+  kCgroupEvents,
+  kRealTime,
+  kCount
+};
+
+struct LackWords {
+  std::string_view what;
+  std::string_view effect;  // without it
+  std::string_view remedy;
+};
+
+inline constexpr std::array<LackWords, static_cast<std::size_t>(Lack::kCount)> kLacks{{
+    {"initial pid namespace",
+     "scans, allowed patterns and RandomX are without effect: other pids are seen than the "
+     "kernel's",
+     "set hostPID: true"},
+    {"monero: rounding modes at context switches (tp_btf/x86_fpu_regs_deactivated)",
+     "RandomX is not detected", "an x86-64 kernel with BTF; the reason says what it refused"},
+    {"tcpflowkiller: see connects (tp_btf/inet_sock_set_state)", "connects are not watched",
+     "a kernel with BTF; the reason says what it refused"},
+    {"tcpflowkiller: refuse connects (cgroup/connect4|6, sendmsg4|6)",
+     "a process that connects is killed, but its first packet leaves; UDP is not seen",
+     "mount cgroup v2, and let no other program hold these hooks of the root cgroup alone"},
+    {"tcpflowkiller: kill where it refuses (6.16)",
+     "what is refused is killed by user space, a moment later", "Linux 6.16 or newer"},
+    {"read other processes (CAP_SYS_PTRACE)",
+     "scans do not know executables, so allowed executables do not count there",
+     "add CAP_SYS_PTRACE"},
+    {"cgroup v2", "scope by cgroup v1 only; connects cannot be refused", "mount cgroup v2"},
+    {"new cgroups are told (tp_btf/cgroup_mkdir)",
+     "a new container is known at the next scan only, and is what its pod is until then",
+     "a kernel with BTF; the reason says what it refused"},
+    {"real-time priority (CAP_SYS_NICE)",
+     "RandomX is found later on a busy node, and decisions about allowed patterns may take "
+     "milliseconds there",
+     "add CAP_SYS_NICE"},
+}};
+
+constexpr const LackWords& words_of(Lack lack) { return kLacks[static_cast<std::size_t>(lack)]; }
+
+}  // namespace cryptnono::status
