@@ -41,6 +41,7 @@ static __always_inline bool punish(const struct flow_act *act, struct flow_repor
 	switch (enforce(1ULL << report->group, &report->place, may_signal, &report->spared_why)) {
 	case ENFORCE_KILLED:
 		report->verdict = FLOW_KILLED;
+		report->signal_after_ns = since_ns(report->time_ns);
 		counters->killed++;
 		break;
 	case ENFORCE_LIMITED:
@@ -52,9 +53,11 @@ static __always_inline bool punish(const struct flow_act *act, struct flow_repor
 		counters->reported++;
 		break;
 	case ENFORCE_REFUSED:
-		counters->refused++;
 		report->verdict = FLOW_SPARED;
-		return report->spared_why != SPARED_PROCESS;
+		if (report->spared_why != SPARED_PROCESS)
+			return true;
+		counters->refused++;
+		return false;
 	default:
 		report->verdict = FLOW_DECIDE;
 		if (may_signal)
@@ -88,6 +91,7 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 	counters = bpf_map_lookup_elem(&stats, &zero);
 	if (!counters)
 		return 0;
+	report.time_ns = bpf_ktime_get_ns();
 	report.generation = ((const struct flow_header *)view->page)->generation;
 	banned = port_banned(view, what, act->port);
 	if (banned) {
@@ -98,7 +102,7 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 			return 0;
 		if (counting_needs_place())
 			current_place(&report.place);
-		count_destination(act, report.place.unit, &counted);
+		count_destination(act, report.place.unit, report.time_ns, &counted);
 		if (!counted.unit)
 			return 0;
 		if (sk && flow.only_failed)

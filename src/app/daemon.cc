@@ -147,6 +147,9 @@ Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
   apply_flow(config, std::move(prepared.flow));
   notifications_.use(config.webhook);
   events_.use(config.containers);
+  enabled_[0] = config.execwhacker.enabled;
+  enabled_[1] = config.monero.enabled;
+  enabled_[2] = config.tcpflowkiller.enabled;
   rules_ = rules->size();
   patterns_ = rules->allow_list().patterns();
   executables_ = rules->allow_list().executables();
@@ -287,7 +290,8 @@ void Daemon::keep(config::Config config) {
   config_ = std::move(config);
   config_.execwhacker.groups = {};
   config_.tcpflowkiller = {};
-  enabled_ = config_.execwhacker.enabled;
+  // Nobody looks at it without a server.
+  run_statistics_.use(server_ && config_.metrics.bpf_statistics);
 }
 
 void Daemon::reload() {
@@ -356,6 +360,7 @@ Result<void> Daemon::run() {
   TRY(start());
   Result<void> result = loop();
   server_.reset();
+  run_statistics_.stop();
   monero_.stop();
   flow_->stop();
   exec_->stop();

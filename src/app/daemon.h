@@ -1,6 +1,7 @@
 // Daemon: everything that `cryptnono run` starts, and its main loop.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -21,6 +22,7 @@
 #include "config/watch.h"
 #include "detect/exec/exec_detector.h"
 #include "enforce/enforcer.h"
+#include "kernel/run_statistics.h"
 #include "metrics/server.h"
 
 namespace cryptnono::app {
@@ -69,6 +71,9 @@ class Daemon {
   void keep(config::Config config);
   void reload();
   void collect(metrics::Exposition& out) const;
+  void collect_exec(metrics::Exposition& out) const;
+  void collect_runs(metrics::Exposition& out) const;
+  [[nodiscard]] std::vector<kernel::ProgramRuns> program_runs() const;
   void log(config::LogLevel level, std::string_view event, JsonLine line = {});
   void log_warnings(const std::vector<std::string>& warnings);
 
@@ -85,7 +90,8 @@ class Daemon {
   std::atomic<bool> reload_ok_ = true;
   std::atomic<std::uint64_t> reloads_ok_ = 0, reloads_failed_ = 0;
   std::atomic<std::int64_t> loaded_at_ = 0;  // Unix time
-  std::atomic<bool> up_ = false, enabled_ = false;
+  std::atomic<bool> up_ = false;
+  std::array<std::atomic<bool>, 3> enabled_{};  // by metrics::values::kDetector
 
   KernelLimit limit_;
   std::unique_ptr<enforce::Enforcer> enforcer_;
@@ -95,6 +101,8 @@ class Daemon {
   Monero monero_;  // after exec_, which it asks for cgroups
   std::unique_ptr<Flow> flow_;
   bool flow_unavailable_ = false;
+  // What the kernel side costs; reads programs of all the others.
+  mutable kernel::RunStatistics run_statistics_{[this] { return program_runs(); }};
   std::unique_ptr<metrics::Server> server_;
 };
 

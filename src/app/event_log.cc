@@ -71,6 +71,13 @@ bool is_container(const container::CgroupIdentity& identity) {
          identity.runtime != container::Runtime::kUser;
 }
 
+void add(runtime::ContainerLookup::Counters& sum, const runtime::ContainerLookup::Counters& more) {
+  sum.found += more.found;
+  sum.unknown += more.unknown;
+  sum.failed += more.failed;
+  sum.dropped += more.dropped;
+}
+
 void add_pod(JsonLine& line, const std::string& pod_namespace, const std::string& name) {
   line.add("pod_namespace", pod_namespace).add("pod_name", name);
 }
@@ -124,6 +131,7 @@ void EventLog::use(const config::Containers& containers) {
   std::shared_ptr<runtime::ContainerLookup> old;  // ends when the last that uses it has
   const std::lock_guard lock(mutex_);
   if (lookup_ && settings == settings_) return;
+  if (lookup_) add(past_, lookup_->counters());
   old = std::exchange(lookup_, std::make_shared<runtime::ContainerLookup>(settings));
   settings_ = settings;
 }
@@ -197,7 +205,9 @@ void EventLog::write(JsonLine line, std::string_view event, std::string_view lev
 
 runtime::ContainerLookup::Counters EventLog::counters() const {
   const std::lock_guard lock(mutex_);
-  return lookup_ ? lookup_->counters() : runtime::ContainerLookup::Counters{};
+  runtime::ContainerLookup::Counters out = past_;
+  if (lookup_) add(out, lookup_->counters());
+  return out;
 }
 
 }  // namespace cryptnono::app

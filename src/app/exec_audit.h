@@ -1,15 +1,15 @@
 // ExecAudit: what happens to a finding of execwhacker: enforcement, log, counters.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <string>
 
 #include "app/event_log.h"
-#include "app/outcome_words.h"
+#include "app/outcomes.h"
 #include "app/responses.h"
 #include "base/json_line.h"
+#include "bpf/api/exec.h"
 #include "config/types.h"
 #include "detect/exec/finding.h"
 #include "enforce/enforcer.h"
@@ -31,8 +31,8 @@ class ExecAudit {
   void set_dry_run(bool dry_run) { dry_run_ = dry_run; }
   // Lines of kills, of sparing and of reports are written at kInfo and below only.
   void set_log_level(config::LogLevel level) { log_level_ = level; }
-  // Adds what was counted to a scrape.
-  void collect(metrics::Exposition& out) const;
+  // Adds what was counted, here and by the kernel side, to a scrape.
+  void collect(const exec_stats& kernel, metrics::Exposition& out) const;
 
  private:
   void log_line(const detect::Finding& finding, enforce::Outcome outcome, std::uint64_t signal_ns,
@@ -48,11 +48,9 @@ class ExecAudit {
   std::atomic<bool> dry_run_ = false;
   std::atomic<config::LogLevel> log_level_ = config::LogLevel::kInfo;
 
-  struct PerSource {
-    OutcomeCounters outcomes;
-    std::atomic<std::uint64_t> spared = 0;
-  };
-  std::array<PerSource, 2> counts_;  // by detect::Source
+  enforce::Action act_on(const detect::Finding& finding);
+
+  Outcomes outcomes_;  // by detect::Source
   metrics::Histogram act_seconds_, verdict_seconds_, decision_seconds_;
 };
 

@@ -1,7 +1,9 @@
 #include "app/flow.h"
 
 #include "app/kernel_scope.h"
+#include "app/outcomes.h"
 #include "container/scope.h"
+#include "kernel/counters.h"
 
 namespace cryptnono::app {
 
@@ -93,22 +95,35 @@ void Flow::stop() {
   limit_.use(nullptr);
   pods_.also(nullptr);
   const std::lock_guard lock(mutex_);
+  if (detector_) past_ = total();
   detector_.reset();
+}
+
+// What was counted by the program that is loaded and those before it: no counter falls when the
+// detector is switched off and on.
+detect::FlowProgram::Stats Flow::total() const {
+  detect::FlowProgram::Stats out = past_;
+  if (!detector_) return out;
+  const auto now = detector_->program().stats();
+  kernel::add_counters(out.kernel, now.kernel);
+  out.recursion_misses += now.recursion_misses;
+  return out;
+}
+
+void Flow::add_runs(std::vector<kernel::ProgramRuns>& out) const {
+  const std::lock_guard lock(mutex_);
+  if (!detector_) return;
+  for (kernel::ProgramRuns& each : detector_->program().runs()) out.push_back(std::move(each));
 }
 
 void Flow::collect(metrics::Exposition& out) const {
   using metrics::Metric;
   out.add(Metric::kDetectorUp, {"tcpflowkiller"}, up() ? 1.0 : 0.0);
+  Outcomes::collect_limit("tcpflowkiller", limit(), out);
   const std::lock_guard lock(mutex_);
-  audit_.collect(out);
-  if (!detector_) return;
-  const auto stats = detector_->program().stats();
+  const auto stats = total();
+  audit_.collect(stats.kernel, out);
   out.add(Metric::kFlowChecked, {}, std::uint64_t{stats.kernel.checked});
-  out.add(Metric::kFlowUnits, {}, static_cast<double>(detector_->units()));
-  out.add(Metric::kFlowHooks, {}, static_cast<double>(hooks()));
-  out.add(Metric::kRulesLoaded, {"tcpflowkiller", "banned"}, static_cast<double>(bans_));
-  out.add(Metric::kRulesLoaded, {"tcpflowkiller", "allowed-address"},
-          static_cast<double>(allowed_));
   const std::array<std::pair<std::string_view, std::uint64_t>, 5> losses{
       {{"events-ring-full", stats.kernel.lost_events},
        {"recursion", stats.recursion_misses},
@@ -117,6 +132,12 @@ void Flow::collect(metrics::Exposition& out) const {
        {"pending-table-full", stats.kernel.lost_pending}}};
   for (const auto& [reason, count] : losses)
     out.add(Metric::kEventsLost, {"tcpflowkiller", reason}, count);
+  if (!detector_) return;
+  out.add(Metric::kFlowUnits, {}, static_cast<double>(detector_->units()));
+  out.add(Metric::kFlowHooks, {}, static_cast<double>(hooks()));
+  out.add(Metric::kRulesLoaded, {"tcpflowkiller", "banned"}, static_cast<double>(bans_));
+  out.add(Metric::kRulesLoaded, {"tcpflowkiller", "allowed-address"},
+          static_cast<double>(allowed_));
 }
 
 }  // namespace cryptnono::app

@@ -48,15 +48,20 @@ class Flow {
     return detector_->program().why_not_better();
   }
   void collect(metrics::Exposition& out) const;
+  [[nodiscard]] enforce::LimitState limit() const { return limit_.state(); }  // any thread
+  // Of the kernel side's programs, if they are loaded. Any thread.
+  void add_runs(std::vector<kernel::ProgramRuns>& out) const;
 
  private:
   Result<void> start(config::ConnectHooks best, const kernel::SharedMaps& shared);
+  [[nodiscard]] detect::FlowProgram::Stats total() const;  // mutex_ is held
 
   PodWatch& pods_;
   KernelLimit limit_;
   FlowAudit audit_;
   mutable std::mutex mutex_;  // for detector_: collect() reads what apply() may take away
   std::unique_ptr<detect::FlowDetector> detector_;
+  detect::FlowProgram::Stats past_;  // of programs that are gone; guarded by mutex_
   config::ConnectHooks best_hooks_ = config::ConnectHooks::kKill;  // as asked for
   std::atomic<bool> up_ = false;
   std::atomic<std::size_t> bans_ = 0, allowed_ = 0;

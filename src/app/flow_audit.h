@@ -1,7 +1,6 @@
 // FlowAudit: what happens to a finding of tcpflowkiller: enforcement, log, counters.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <mutex>
 #include <set>
@@ -9,9 +8,10 @@
 #include <tuple>
 
 #include "app/event_log.h"
-#include "app/outcome_words.h"
+#include "app/outcomes.h"
 #include "app/responses.h"
 #include "base/json_line.h"
+#include "bpf/api/flow.h"
 #include "config/types.h"
 #include "detect/flow/flow_finding.h"
 #include "enforce/enforcer.h"
@@ -29,9 +29,11 @@ class FlowAudit {
   // Acts on the finding if it is still to be acted on, logs and counts. False: it should be made
   // again.
   bool handle(const detect::FlowFinding& finding);
-  void collect(metrics::Exposition& out) const;
+  // Adds what was counted, here and by the kernel side, to a scrape.
+  void collect(const flow_counters& kernel, metrics::Exposition& out) const;
 
  private:
+  enforce::Action act_on(const detect::FlowFinding& finding);
   bool first_time(const detect::FlowFinding& finding);
   void add_fields(JsonLine& line, const detect::FlowFinding& finding, std::string_view action,
                   std::uint64_t signal_ns) const;
@@ -45,7 +47,7 @@ class FlowAudit {
   std::atomic<bool> dry_run_ = false;
   std::atomic<config::LogLevel> log_level_ = config::LogLevel::kInfo;
 
-  std::array<OutcomeCounters, 2> counts_;  // by FlowFinding::Reason
+  Outcomes outcomes_;  // by FlowFinding::Reason
   static constexpr std::size_t kMaxTold = 4096;
   std::mutex told_mutex_;
   // Protected processes that have been told of; guarded by told_mutex_.

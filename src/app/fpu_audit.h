@@ -6,7 +6,7 @@
 #include <string>
 
 #include "app/event_log.h"
-#include "app/outcome_words.h"
+#include "app/outcomes.h"
 #include "app/responses.h"
 #include "base/json_line.h"
 #include "config/types.h"
@@ -29,6 +29,7 @@ class FpuAudit {
   // Acts, logs and counts. Returns false if the process should be judged again.
   bool handle(const detect::FpuFinding& finding);
   void collect(metrics::Exposition& out) const;
+  [[nodiscard]] enforce::LimitState limit() const { return limit_.state(); }
 
  private:
   void log_line(const detect::FpuFinding& finding, enforce::Outcome outcome,
@@ -45,8 +46,7 @@ class FpuAudit {
   std::atomic<std::uint32_t> max_command_line_bytes_ = 32768;
   std::atomic<bool> dry_run_ = false;
   std::atomic<config::LogLevel> log_level_ = config::LogLevel::kInfo;
-  OutcomeCounters counts_;
-  std::atomic<std::uint64_t> spared_ = 0;
+  Outcomes outcomes_;
   metrics::Histogram kill_seconds_;
 };
 

@@ -50,6 +50,7 @@ void Monero::collect(metrics::Exposition& out) const {
   out.add(Metric::kDetectorUp, {"monero"}, up() ? 1.0 : 0.0);
   if (!detector_) return;
   audit_->collect(out);
+  Outcomes::collect_limit("monero", limit(), out);
   const auto counters = detector_->counters();
   out.add(Metric::kMoneroSuspects, {}, static_cast<double>(counters.suspects));
   out.add(Metric::kMoneroRealTime, {}, real_time() ? 1.0 : 0.0);

@@ -32,6 +32,14 @@ class Monero {
   [[nodiscard]] bool real_time() const { return !detector_ || detector_->real_time(); }
   [[nodiscard]] bool up() const { return up_ && enabled_; }
   void collect(metrics::Exposition& out) const;
+  // Any thread.
+  [[nodiscard]] enforce::LimitState limit() const {
+    return audit_ ? audit_->limit() : enforce::LimitState{};
+  }
+  // Of the kernel side's program, if it is loaded. Any thread.
+  void add_runs(std::vector<kernel::ProgramRuns>& out) const {
+    if (detector_) out.push_back(detector_->program().runs());
+  }
 
  private:
   const PodWatch* pods_ = nullptr;  // set with detector_

@@ -336,7 +336,11 @@ void Loader::read_metrics(Fields& fields, Name name, Value value) {
     });
     if (is_list) config_.metrics.listen = std::move(addresses);
   };
-  fields.read_mapping(name, value, {{"listen", read_listen}});
+  fields.read_mapping(name, value,
+                      {{"listen", read_listen}, {"bpfStatistics", [&](Name key, Value item) {
+                                                   fields.read_bool(key, item,
+                                                                    config_.metrics.bpf_statistics);
+                                                 }}});
 }
 
 }  // namespace

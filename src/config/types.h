@@ -183,6 +183,7 @@ struct Containers {
 
 struct Metrics {
   std::vector<std::string> listen;  // "address:port"; empty: no metrics server
+  bool bpf_statistics = true;       // measure now and then what the kernel side costs
 };
 
 // Whom to tell of events, by HTTP.

@@ -29,12 +29,23 @@ struct Target {
   std::uint64_t groups = 0;       // mask of the rule groups that hit
 };
 
+// How far a limit is used up: targets that count now, and how many may.
+struct LimitState {
+  std::uint32_t targets = 0;
+  std::uint32_t max_targets = 0;
+
+  // No further target is acted on.
+  [[nodiscard]] bool reached() const { return max_targets != 0 && targets >= max_targets; }
+};
+
 // A rule group that has acted on too many distinct units within a while may not act on new ones.
 class BlastLimit {
  public:
   virtual ~BlastLimit() = default;
   // May `group` act on `unit` now? Takes a slot if so. Any thread.
   virtual bool admit(std::uint32_t group, std::uint64_t unit) = 0;
+  // Of the group that has used up the most. Any thread.
+  [[nodiscard]] virtual LimitState state() const = 0;
 };
 
 using container::Permission;

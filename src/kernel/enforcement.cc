@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
 #include <string>
 #include <unordered_set>
 
+#include "base/clock.h"
 #include "container/cgroup_table.h"
 #include "kernel/scope_writer.h"
 
@@ -127,6 +129,23 @@ Result<bool> Enforcement::admit(std::uint32_t group, std::uint64_t unit) const {
     return fail_errno("cannot ask the limit", -error);
   }
   return options.retval != 0;
+}
+
+Enforcement::LimitUse Enforcement::limit_use() const {
+  const volatile enforce_config& settings = *parts_.settings;
+  LimitUse out{.units = 0, .most = settings.limit_targets};
+  const std::uint64_t window = settings.limit_window_ns;
+  const std::uint64_t now = monotonic_ns();
+  for (std::uint32_t group = 0; group < MATCH_MAX_GROUPS; ++group) {
+    limit_ring ring{};
+    if (bpf_map__lookup_elem(parts_.limit_rings, &group, sizeof group, &ring, sizeof ring, 0) != 0)
+      continue;
+    const auto taken = std::count_if(  // as take_slot() of bpf/lib/enforce.bpf.h sees it
+        std::begin(ring.admitted_ns), std::begin(ring.admitted_ns) + out.most,
+        [&](std::uint64_t at) { return at != 0 && elapsed_ns(now, at) < window; });
+    out.units = std::max(out.units, static_cast<std::uint32_t>(taken));
+  }
+  return out;
 }
 
 SharedMaps Enforcement::shared() const {

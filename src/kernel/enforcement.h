@@ -54,6 +54,7 @@ class Enforcement {
     bpf_map* units;
     bpf_map* protected_users;
     bpf_map* protected_files;
+    bpf_map* limit_rings;
     bpf_program* limit_admit;
   };
   explicit Enforcement(const Parts& parts) : parts_(parts) {}
@@ -75,6 +76,13 @@ class Enforcement {
   void set_place(const PlaceRules& rules) const;
   // Asks the kernel's blast-radius limit whether `group` may act on `unit`, and takes a slot if so.
   [[nodiscard]] Result<bool> admit(std::uint32_t group, std::uint64_t unit) const;
+
+  // How many units count towards the limit now, in the group that has the most; and how many may.
+  struct LimitUse {
+    std::uint32_t units = 0;
+    std::uint32_t most = 0;
+  };
+  [[nodiscard]] LimitUse limit_use() const;
 
   [[nodiscard]] SharedMaps shared() const;
 

@@ -189,6 +189,22 @@ def daemon(sandbox, tmp_path):
         one.stop(expect=0 if one.process.returncode is None else None)
 
 
+def own_containerd(directory, procs=None):
+    """A containerd with its image and the cgroup of its pods; its own processes are in that of `procs`. A generator, for fixtures."""
+    import containerd as runtime  # which uses this file
+    if reason := runtime.missing():
+        pytest.skip(reason)
+    one = runtime.Containerd(directory, {"pause": VICTIMS / "pause_static", "tell": VICTIMS / "tell_argv"}, procs)
+    os.makedirs(f"{cgroup2()}/{one.cgroup}", exist_ok=True)
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def containerd(tmp_path_factory):
+    yield from own_containerd(tmp_path_factory.mktemp("containerd"))
+
+
 class Spawner:
     """Runs commands in the sandbox. The child joins the cgroup before it executes anything."""
 

@@ -196,7 +196,7 @@ void ExecDetector::on_decision(std::span<const std::byte> record) {
 
 ExecDetector::Counters ExecDetector::counters() const {
   return {.kernel = program_->stats(),
-          .recursion_misses = program_->recursion_misses(),
+          .recursion_misses = program_->runs().recursion_misses,
           .scanned = scanned_,
           .scans = scans_,
           .last_scan_s = last_scan_s_,

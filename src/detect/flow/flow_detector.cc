@@ -79,6 +79,7 @@ std::optional<FlowFinding> parse_flow_record(std::span<const std::byte> record) 
   out.limited = (event.flags & FLOW_LIMITED) != 0;
   out.refused = (event.flags & FLOW_REFUSED) != 0;
   out.time_ns = event.time_ns;
+  if (event.verdict == FLOW_KILLED) out.signal_ns = event.time_ns + event.signal_after_ns;
   out.pid = static_cast<pid_t>(event.pid);
   out.start_ticks = boottime_ns_to_ticks(event.start_boottime_ns);
   out.unit = event.unit;

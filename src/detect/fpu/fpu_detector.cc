@@ -260,6 +260,7 @@ FpuFinding FpuDetector::describe(const Process& process, const FpuJudgement& jud
   finding.score = judgement.score;
   finding.samples = process.samples;
   finding.threads = process.threads.size();
+  finding.first_ns = process.first_ns;
   finding.span_ns = now - std::min(now, process.first_ns);
   finding.resident_bytes = reader_.read_resident_bytes(finding.pid);
   finding.why = judgement.why;

@@ -51,6 +51,7 @@ class FpuDetector {
     double highest_spared_score = 0;  // of processes that were not taken for RandomX; never falls
   };
   [[nodiscard]] Counters counters() const;
+  [[nodiscard]] const FpuProgram& program() const { return *program_; }
 
  private:
   struct Suspect;

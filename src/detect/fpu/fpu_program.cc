@@ -82,14 +82,11 @@ std::uint64_t FpuProgram::samples() const {
 }
 
 FpuProgram::Stats FpuProgram::stats() const {
-  Stats stats{.kernel = state_->skeleton->bss->stats};
-  bpf_prog_info info = {};
-  std::uint32_t size = sizeof info;
-  if (bpf_obj_get_info_by_fd(bpf_program__fd(state_->skeleton->progs.fpu_sample), &info, &size) ==
-      0) {
-    stats.recursion_misses = info.recursion_misses;
-  }
-  return stats;
+  return {.kernel = state_->skeleton->bss->stats, .recursion_misses = runs().recursion_misses};
+}
+
+kernel::ProgramRuns FpuProgram::runs() const {
+  return kernel::runs_of(state_->skeleton->progs.fpu_sample);
 }
 
 Result<kernel::RingBuffer> FpuProgram::events(kernel::RingBuffer::Handler handler) {

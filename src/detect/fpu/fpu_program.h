@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "bpf/api/fpu.h"
 #include "kernel/ring_buffer.h"
+#include "kernel/run_statistics.h"
 
 namespace cryptnono::detect {
 
@@ -49,6 +50,8 @@ class FpuProgram {
     std::uint64_t recursion_misses = 0;
   };
   [[nodiscard]] Stats stats() const;
+  // Of the hook.
+  [[nodiscard]] kernel::ProgramRuns runs() const;
   Result<kernel::RingBuffer> events(kernel::RingBuffer::Handler handler);
 
  private:
