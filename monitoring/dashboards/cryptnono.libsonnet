@@ -251,7 +251,7 @@ local upDown = { '0': ['off', 'text'], '1': ['down', 'red'], '2': ['up', 'green'
   losses: [
     series(
       'Hit, and not killed',
-      "spared: an exception. protected: the configuration. reported: the mode. limited: the limit. missed: it ended first. refused: the daemon's own, or out of scope. failed: the kernel.",
+"spared: an exception. protected: the configuration. reported: would have been killed but for the mode or the limit. limited: those of them that the limit let live. missed: it ended first. refused: the daemon's own, or out of scope. failed: the kernel.",
       'cpm',
       [
         [perMinute('', 'cryptnono_processes_%s_total' % what), what]
