@@ -70,6 +70,9 @@ local heatmap(title, description, unit, expr) =
   + panel.heatmap.queryOptions.withMaxDataPoints(120)
   + panel.heatmap.options.tooltip.withMode('single');
 
+// The kernel's statistics are on for a second of every minute or so: a shorter step would have gaps.
+local sampled = panel.timeSeries.queryOptions.withInterval('5m');
+
 // One row a node. columns: [[title, expression, overrides of the field], ...]; the first expression keeps `version`.
 local nodes(title, description, columns) =
   described(panel.table, title, description, 'short', [
@@ -381,7 +384,7 @@ local upDown = { '0': ['off', 'text'], '1': ['down', 'red'], '2': ['up', 'green'
         '1e9 * sum by (program) (rate(cryptnono_bpf_run_seconds_total{%(sel)s}[$__rate_interval]) / ignoring (program) group_left () (rate(cryptnono_bpf_statistics_seconds_total{%(sel)s}[$__rate_interval]) > 0))' % { sel: sel },
         '{{program}}',
       ]],
-    ),
+    ) + sampled,
     series(
       'Time in the kernel for one run, by program',
       'What is added to an exec (exec_match), to a context switch of a thread that uses floating point (fpu_sample), to a connect (flow_...).',
@@ -390,7 +393,7 @@ local upDown = { '0': ['off', 'text'], '1': ['down', 'red'], '2': ['up', 'green'
         '%s / (%s > 0)' % [perSecond('program', 'cryptnono_bpf_run_seconds_total'), perSecond('program', 'cryptnono_bpf_runs_total')],
         '{{program}}',
       ]],
-    ),
+    ) + sampled,
     series(
       'Checked',
       'Execs, connects and samples a second that were looked at.',

@@ -94,3 +94,20 @@ def test_the_configuration_is_put_everywhere(render):
     for alert in alerts(content).values():
         assert alert["labels"]["team"] == "hubs" and alert["annotations"]["runbook_url"].startswith("https://example.org/docs/")
     assert "[1h]" in alerts(content)["CryptnonoKillsBurst"]["expr"] and "> 7" in alerts(content)["CryptnonoKillsBurst"]["expr"]
+
+
+def readme_blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", (MONITORING / "README.md").read_text(), re.M | re.S)
+
+
+def test_what_the_readme_says_works(rules, tmp_path):
+    """Its commands that make values for the chart and an object for the operator, and its own configuration."""
+    chart, operator = (next(block for block in readme_blocks("sh") if word in block) for word in ("serverFiles", "PrometheusRule"))
+    subprocess.run(["sh", "-c", chart.replace(">cryptnono-values.yaml", f">{tmp_path}/values.yaml").replace("python3", "/usr/bin/python3")],
+                   check=True, cwd=ROOT)
+    assert yaml.safe_load((tmp_path / "values.yaml").read_text()) == {"serverFiles": {"alerting_rules.yml": rules}}
+    made = subprocess.run(["sh", "-c", operator.rsplit("|", 1)[0]], check=True, cwd=ROOT, capture_output=True, text=True).stdout
+    assert {alert for alert in alerts(yaml.safe_load(made)["spec"])} == set(alerts(rules))
+    own = next(block for block in readme_blocks("jsonnet"))
+    made = subprocess.run(["jsonnet", "-e", f"({own}).prometheusAlerts"], check=True, cwd=ROOT, capture_output=True, text=True).stdout
+    assert alerts(yaml.safe_load(made))["CryptnonoDetectorDown"]["for"] == "10m"
