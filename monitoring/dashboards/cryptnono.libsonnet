@@ -254,7 +254,7 @@ local upDown = { '0': ['off', 'text'], '1': ['down', 'red'], '2': ['up', 'green'
   losses: [
     series(
       'Hit, and not killed',
-"spared: an exception. protected: the configuration. reported: would have been killed but for the mode or the limit. limited: those of them that the limit let live. missed: it ended first. refused: the daemon's own, or out of scope. failed: the kernel.",
+      "spared: an exception. protected: the configuration. reported: would have been killed but for the mode or the limit. limited: those of them that the limit let live. missed: it ended first. refused: the daemon's own, or out of scope. failed: the kernel.",
       'cpm',
       [
         [perMinute('', 'cryptnono_processes_%s_total' % what), what]
@@ -377,8 +377,8 @@ local upDown = { '0': ['off', 'text'], '1': ['down', 'red'], '2': ['up', 'green'
       [['sum by ($node_label) (%s)' % daemons('process_resident_memory_bytes'), nodeLegend]],
     ),
     series(
-      'Time in the kernel, by program',
-      "Nanoseconds that each program runs in a second, on all chosen nodes: 10,000,000 are a hundredth of a CPU. As the kernel's statistics say, for the time in which they were on.",
+      'Time in the kernel in each second, by program',
+      "How long each program runs in a second, on all chosen nodes: 10 ms are a hundredth of a CPU. As the kernel's statistics say, which are on for a second of every minute or so.",
       'ns',
       [[
         '1e9 * sum by (program) (rate(cryptnono_bpf_run_seconds_total{%(sel)s}[$__rate_interval]) / ignoring (program) group_left () (rate(cryptnono_bpf_statistics_seconds_total{%(sel)s}[$__rate_interval]) > 0))' % { sel: sel },

@@ -10,12 +10,13 @@ import itertools
 import os
 import pathlib
 import socket
+import subprocess
 import sys
 import threading
 import time
 import types
 
-from conftest import B, VICTIMS, Cgroup, Daemon, Spawner, storm
+from conftest import B, BINARY, VICTIMS, Cgroup, Daemon, Spawner, storm
 from network import PUBLIC4, Network
 from prometheus import Page, Prometheus
 
@@ -50,6 +51,12 @@ kube_service_labels{{namespace="class",service="hub"}} 1
 def kubernetes(*nodes):
     """What kube-state-metrics would say of these nodes."""
     return KUBERNETES.format(nodes="\n".join(f'kube_node_info{{node="{n}",kernel_version="6.1"}} 1' for n in nodes))
+
+
+def canaries(seconds):
+    """Options for a canary every so many seconds. A daemon that has none starts all the same, and fails what looks at them."""
+    known = subprocess.run([BINARY, "run", "--help"], capture_output=True, text=True).stdout
+    return ["--canary-interval", str(seconds)] if "--canary-interval" in known else []
 
 
 def shortened_rules():
@@ -165,7 +172,9 @@ webhook: {{url: "http://127.0.0.1:{receiver.server_port}/", timeout: 2}}
 
 
 class Monitored:
-    def __init__(self, directory, canaries=()):
+    """options: further ones of the daemons, such as those of canaries()."""
+
+    def __init__(self, directory, options=()):
         self.receiver, self.runtime = Receiver(), Runtime(directory / "runtime.sock")
         self.kube = Page(kubernetes("node-1", "node-2", "node-3"))
         self.net = Network()
@@ -174,8 +183,8 @@ class Monitored:
             "base": self.base(),
             "reported": f"bannedCommandStrings: [{REPORTED}]\naction: report\n",
             "tree": f"bannedCommandStrings: [{TREE}]\naction: kill-tree\n",
-        }, canaries)
-        self.two = Node("node-2", directory, {"all": f"bannedCommandStrings: [{B}]\n"}, canaries)
+        }, options)
+        self.two = Node("node-2", directory, {"all": f"bannedCommandStrings: [{B}]\n"}, options)
         data = directory / "prometheus"
         data.mkdir()
         self.prometheus = Prometheus(data, next(PORTS), {
@@ -236,14 +245,14 @@ class Monitored:
         self.prometheus.wait(lambda: min(values[-2][0] for _, values in self.prometheus.samples("up[10s]")) > at)
         self.at = time.time()
 
-    def lose_events(self):
-        """300 kills, of which the daemon does not hear in time."""
+    def lose_events(self, word=B, killed=300):
+        """300 kills, or reports, of which the daemon does not hear in time."""
         self.one.daemon.process.send_signal(19)  # SIGSTOP
         try:
-            counts = storm("-n", 300, "-w", 2, argv=["victim", "y" * 40_000, B], procs=self.one.sandbox.procs)
+            counts = storm("-n", 300, "-w", 2, argv=["victim", "y" * 40_000, word], procs=self.one.sandbox.procs)
         finally:
             self.one.daemon.process.send_signal(18)  # SIGCONT
-        assert counts["killed"] == 300
+        assert counts["killed"] == killed
 
     def close(self):
         self.prometheus.close()

@@ -27,7 +27,7 @@ def seen(tmp_path_factory):
     for tool in ("prometheus", "jsonnet"):
         if not shutil.which(tool):
             pytest.fail(f"{tool} is not installed")
-    one = monitored.Monitored(tmp_path_factory.mktemp("monitored"), [])
+    one = monitored.Monitored(tmp_path_factory.mktemp("monitored"), monitored.canaries(CANARY_SECONDS))
     one.act()
     yield one
     one.close()
@@ -105,7 +105,7 @@ def expected(seen):
         "Duration of a scan, longest": {"execwhacker": Between(1e-5, 5)},
         "CPU of the daemon, by node": by_node(n1=Between(1e-5, 1), n2=Between(1e-5, 1)),
         "Memory of the daemon, by node": {n: Between(memory[n] * 0.8, memory[n] * 1.2) for n in memory},
-        "Time in the kernel, by program": {
+        "Time in the kernel in each second, by program": {
             p: Between(1e3, 1e9) for p in ("exec_match", "fpu_sample", "flow_connect4")} | {"cgroup_made": Between(0, 1e7)},
         "Time in the kernel for one run, by program": {
             p: Between(1e-8, 1e-3) for p in ("exec_match", "fpu_sample", "flow_connect4", "cgroup_made")},
