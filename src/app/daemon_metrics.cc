@@ -49,7 +49,7 @@ void Daemon::collect_exec(metrics::Exposition& out) const {
   const exec_stats& kernel = counters.kernel;
   out.add(Metric::kChecked, {"execwhacker.bpf"}, std::uint64_t{kernel.checked});
   out.add(Metric::kChecked, {"psutil.process_iter"}, counters.scanned);
-  audit_->collect(kernel, out);
+  audit_->collect({.kills = {kernel.lost_kills, 0}, .refused = kernel.refused}, out);
   Outcomes::collect_limit("execwhacker", limit_.state(), out);
   out.add(Metric::kDetectorUp, {"execwhacker"}, up_ && enabled_[0] ? 1.0 : 0.0);
   const std::array<std::pair<std::string_view, std::uint64_t>, 4> losses{

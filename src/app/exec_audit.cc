@@ -137,10 +137,9 @@ void ExecAudit::log_spared(const Finding& finding, const std::string& allowed_by
   log_.write(std::move(line), "Not killing process", "info", finding);
 }
 
-void ExecAudit::collect(const exec_stats& kernel, metrics::Exposition& out) const {
+void ExecAudit::collect(const Outcomes::Untold& untold, metrics::Exposition& out) const {
   using metrics::Metric;
-  const auto counts = outcomes_.collect(
-      "execwhacker", {.kills = {kernel.lost_kills, 0}, .refused = kernel.refused}, out);
+  const auto counts = outcomes_.collect("execwhacker", untold, out);
   std::uint64_t failed = 0;
   for (const detect::Source source : {detect::Source::kExec, detect::Source::kScan}) {
     const Outcomes::Counts& each = counts.at(static_cast<std::size_t>(source));

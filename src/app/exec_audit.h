@@ -9,7 +9,6 @@
 #include "app/outcomes.h"
 #include "app/responses.h"
 #include "base/json_line.h"
-#include "bpf/api/exec.h"
 #include "config/types.h"
 #include "detect/exec/finding.h"
 #include "enforce/enforcer.h"
@@ -32,7 +31,7 @@ class ExecAudit {
   // Lines of kills, of sparing and of reports are written at kInfo and below only.
   void set_log_level(config::LogLevel level) { log_level_ = level; }
   // Adds what was counted, here and by the kernel side, to a scrape.
-  void collect(const exec_stats& kernel, metrics::Exposition& out) const;
+  void collect(const Outcomes::Untold& untold, metrics::Exposition& out) const;
 
  private:
   void log_line(const detect::Finding& finding, enforce::Outcome outcome, std::uint64_t signal_ns,

@@ -122,7 +122,13 @@ void Flow::collect(metrics::Exposition& out) const {
   Outcomes::collect_limit("tcpflowkiller", limit(), out);
   const std::lock_guard lock(mutex_);
   const auto stats = total();
-  audit_.collect(stats.kernel, out);
+  static_assert(static_cast<int>(detect::FlowFinding::Reason::kBannedAddress) ==
+                    FLOW_GROUP_BANNED &&
+                static_cast<int>(detect::FlowFinding::Reason::kScan) == FLOW_GROUP_SCAN);
+  audit_.collect({.kills = {stats.kernel.lost_kills[FLOW_GROUP_BANNED],
+                            stats.kernel.lost_kills[FLOW_GROUP_SCAN]},
+                  .refused = stats.kernel.refused},
+                 out);
   out.add(Metric::kFlowChecked, {}, std::uint64_t{stats.kernel.checked});
   const std::array<std::pair<std::string_view, std::uint64_t>, 5> losses{
       {{"events-ring-full", stats.kernel.lost_events},

@@ -199,15 +199,9 @@ void FlowAudit::log_seen(const FlowFinding& finding) {
   log_.write(std::move(line), "Connection established", "info", finding, EventLog::Form::kNested);
 }
 
-void FlowAudit::collect(const flow_counters& kernel, metrics::Exposition& out) const {
+void FlowAudit::collect(const Outcomes::Untold& untold, metrics::Exposition& out) const {
   using metrics::Metric;
-  static_assert(static_cast<int>(FlowFinding::Reason::kBannedAddress) == FLOW_GROUP_BANNED &&
-                static_cast<int>(FlowFinding::Reason::kScan) == FLOW_GROUP_SCAN);
-  const auto counts = outcomes_.collect(
-      "tcpflowkiller",
-      {.kills = {kernel.lost_kills[FLOW_GROUP_BANNED], kernel.lost_kills[FLOW_GROUP_SCAN]},
-       .refused = kernel.refused},
-      out);
+  const auto counts = outcomes_.collect("tcpflowkiller", untold, out);
   for (const auto reason : {FlowFinding::Reason::kBannedAddress, FlowFinding::Reason::kScan}) {
     const Outcomes::Counts& each = counts.at(static_cast<std::size_t>(reason));
     out.add(Metric::kFlowKilled, {reason_name(reason)}, each.killed);

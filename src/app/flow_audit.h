@@ -11,7 +11,6 @@
 #include "app/outcomes.h"
 #include "app/responses.h"
 #include "base/json_line.h"
-#include "bpf/api/flow.h"
 #include "config/types.h"
 #include "detect/flow/flow_finding.h"
 #include "enforce/enforcer.h"
@@ -30,7 +29,7 @@ class FlowAudit {
   // again.
   bool handle(const detect::FlowFinding& finding);
   // Adds what was counted, here and by the kernel side, to a scrape.
-  void collect(const flow_counters& kernel, metrics::Exposition& out) const;
+  void collect(const Outcomes::Untold& untold, metrics::Exposition& out) const;
 
  private:
   enforce::Action act_on(const detect::FlowFinding& finding);

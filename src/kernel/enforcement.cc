@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <iterator>
+#include <span>
 #include <string>
 #include <unordered_set>
 
@@ -135,11 +137,15 @@ Enforcement::LimitUse Enforcement::limit_use() const {
   const volatile enforce_config& settings = *parts_.settings;
   LimitUse out{.units = 0, .most = settings.limit_targets};
   const std::uint64_t window = settings.limit_window_ns;
+  std::vector<std::uint32_t> groups(MATCH_MAX_GROUPS);
+  std::vector<limit_ring> rings(MATCH_MAX_GROUPS);
+  std::uint32_t next = 0;
+  std::uint32_t count = MATCH_MAX_GROUPS;
+  const int error = bpf_map_lookup_batch(bpf_map__fd(parts_.limit_rings), nullptr, &next,
+                                         groups.data(), rings.data(), &count, nullptr);
+  if (error != 0 && error != -ENOENT) return out;  // ENOENT: that was all
   const std::uint64_t now = monotonic_ns();
-  for (std::uint32_t group = 0; group < MATCH_MAX_GROUPS; ++group) {
-    limit_ring ring{};
-    if (bpf_map__lookup_elem(parts_.limit_rings, &group, sizeof group, &ring, sizeof ring, 0) != 0)
-      continue;
+  for (const limit_ring& ring : std::span(rings).first(count)) {
     const auto taken = std::count_if(  // as take_slot() of bpf/lib/enforce.bpf.h sees it
         std::begin(ring.admitted_ns), std::begin(ring.admitted_ns) + out.most,
         [&](std::uint64_t at) { return at != 0 && elapsed_ns(now, at) < window; });
