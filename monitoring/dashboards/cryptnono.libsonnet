@@ -406,7 +406,7 @@ local upDown = { '0': ['off', 'text'], '1': ['down', 'red'], '2': ['up', 'green'
     ),
     series(
       'Open files, by node',
-      'Descriptors of the daemon. They should not grow.',
+      'Some dozens, and one for each process of the node. A slope while these stay as many is a leak.',
       'short',
       [['sum by ($node_label) (%s)' % daemons('process_open_fds'), nodeLegend]],
     ),
