@@ -100,3 +100,33 @@ def test_each_series_is_shown(known):
     shown = {re.sub("_bucket$", "", metric) for metric in shown}
     all_of_them = {re.sub("_(bucket|sum|count)$", "", metric) for metric in catalog.catalogue()}
     assert all_of_them - shown == UNSEEN
+
+
+def test_what_canaries_say(tmp_path):
+    """A canary that lived, on one of two nodes; test_monitoring.py has only such as die."""
+    def series(name, node, detector, values, more=""):
+        return {"series": f'{name}{{node="{node}", instance="{node}:1", job="c", detector="{detector}"{more}}}', "values": values}
+    given = [series("cryptnono_canary_successful", node, "monero", values) for node, values in (("a", "1x20"), ("b", "1x5 0x20"))]
+    given += [series("cryptnono_canary_last_success_timestamp_seconds", node, "monero", values) for node, values in (("a", "540x20"), ("b", "240x20"))]
+    given += [series("cryptnono_canary_duration_seconds", node, "monero", values) for node, values in (("a", "0.3x20"), ("b", "5x20"))]
+    given += [series("cryptnono_canary_runs_total", "b", "monero", "0+1x20", ', result="survived"')]
+    given += [series("cryptnono_detector_enabled", node, "monero", "1x20") for node in "ab"]
+    given += [series("cryptnono_detector_up", node, "monero", values) for node, values in (("a", "1x20"), ("b", "1x5 0x20"))]
+    wanted = {
+        "Canaries failed": [("{}", 1)],
+        "Detectors down": [("{}", 1)],
+        "Canaries, by node": [('{node="a", detector="monero"}', 1), ('{node="b", detector="monero"}', 0)],
+        "Detectors, by node": [('{node="a", detector="monero"}', 2), ('{node="b", detector="monero"}', 1)],
+        "Time since a canary died in time": [('{node="a", detector="monero"}', 60), ('{node="b", detector="monero"}', 360)],
+        "How long canaries lived": [('{detector="monero"}', 5)],
+        "Canaries, by result": [('{detector="monero", result="survived"}', 1)],
+    }
+    values = panels.variables(interval="5m", span="10m")
+    cases = [{"expr": panels.substitute(panel.queries[0].expr, values), "eval_time": "10m",
+              "exp_samples": [{"labels": labels, "value": value} for labels, value in wanted[panel.title]]}
+             for panel in PANELS if panel.title in wanted]
+    assert len(cases) == len(wanted)
+    path = tmp_path / "test.yaml"
+    path.write_text(json.dumps({"rule_files": [], "tests": [{"interval": "1m", "input_series": given, "promql_expr_test": cases}]}))
+    done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
