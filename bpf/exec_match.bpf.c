@@ -159,8 +159,9 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	struct place place = {};
 	__u64 begin;
 	__u32 zero = 0, cpu = bpf_get_smp_processor_id();
+	__u64 groups;
 	__u32 flags;
-	bool banned, defer;
+	bool banned, defer, canary;
 
 	if (!current_in_scope())
 		return 0;
@@ -181,14 +182,18 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	exec.path_begin = resolve_path(&exec.scratch->path, bprm->file, &exec.path_complete);
 	match_all(&exec);
 	flags = exec.state->run.flags;
-	banned = flags & MATCH_OUT_BANNED;
+	groups = exec.state->run.groups;
+	canary = groups & settings.canary_groups && in_canary();
+	if (!canary) /* the word that canaries die of says nothing elsewhere */
+		groups &= ~settings.canary_groups;
+	banned = groups;
 	if (!banned && !exec.state->failed)
 		return 0;
 
 	event = &exec.scratch->event;
 	__builtin_memset(event, 0, __builtin_offsetof(struct exec_event, origin));
 	event->time_ns = begin;
-	event->groups = exec.state->run.groups;
+	event->groups = groups;
 	event->rule = exec.state->run.rule;
 	event->generation = exec.view.header->generation;
 	current_place(&place);
@@ -204,6 +209,7 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	/* What may be allowed is judged in user space, and so is what could not be read. */
 	defer = !banned || flags & (MATCH_OUT_ALLOW_LITERAL | MATCH_OUT_ALLOW_PATH) ||
 		exec.view.header->flags & MATCH_ALWAYS_DEFER;
+	defer = defer && !canary;
 	act(event, &place, counters, defer);
 	if (event->verdict) {
 		describe(event, &exec.scratch->names);

@@ -68,6 +68,15 @@ static __always_inline bool punish(const struct flow_act *act, struct flow_repor
 	return true;
 }
 
+/* The address that canaries connect to is in the tables like any other, and banned for them alone. */
+static __always_inline bool is_canary_address(const struct flow_act *act)
+{
+	const __u32 *words = (const __u32 *)act->addr;
+
+	return settings.canary_address && words[3] == settings.canary_address && act->port == settings.canary_port &&
+	       words[2] == bpf_htonl(0xffff) && !words[1] && !words[0];
+}
+
 /* Does this one count as a destination? TCP, where the answer does not matter or can be seen; UDP if asked for. */
 static __always_inline bool scans_counted(const struct flow_act *act)
 {
@@ -94,6 +103,8 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 	report.time_ns = bpf_ktime_get_ns();
 	report.generation = ((const struct flow_header *)view->page)->generation;
 	banned = port_banned(view, what, act->port);
+	if (banned && is_canary_address(act) && !in_canary())
+		return 0;
 	if (banned) {
 		if (!bans)
 			return 0;

@@ -52,6 +52,7 @@ Daemon::Daemon(RunOptions options)
       events_(log_, pods_) {}
 // Also after a start that has failed half way: its threads use what would be destroyed before them.
 Daemon::~Daemon() {
+  canaries_.stop();
   if (responses_) responses_->stop();
   pods_.stop();
   events_.stop();
@@ -87,6 +88,7 @@ Result<config::Config> Daemon::load_configuration(std::vector<std::string>& erro
   if (!options_.scopes.empty()) config.scope.cgroups = options_.scopes;
   if (!options_.metrics_listen.empty()) config.metrics.listen = options_.metrics_listen;
   if (options_.scan_interval_s) config.execwhacker.scan_interval_s = *options_.scan_interval_s;
+  if (options_.canary_interval_s) config.canary.interval_s = *options_.canary_interval_s;
   if (options_.log_level) config.log.level = *options_.log_level;
   config.dry_run = config.dry_run || options_.dry_run;
   // A detector that is off has no rules; its hook then finds nothing, and can be given rules by a
@@ -116,8 +118,12 @@ void Daemon::watch_lists(const std::vector<std::string>& patterns) {
 }
 
 Result<Daemon::Prepared> Daemon::prepare(const config::Config& config, std::uint32_t generation) {
-  return Prepared{.rules = TRY(detect::ExecRules::compile(config.execwhacker, generation)),
-                  .flow = TRY(Flow::prepare(config.tcpflowkiller, generation))};
+  Bait bait = canaries_.bait(config);
+  Prepared out{.rules = TRY(detect::ExecRules::compile(config.execwhacker, generation, bait.word)),
+               .flow = TRY(Flow::prepare(config.tcpflowkiller, generation, bait.address)),
+               .bait = std::move(bait)};
+  if (!out.rules->has_canary()) out.bait.word.clear();
+  return out;
 }
 
 Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
@@ -198,6 +204,7 @@ Result<void> Daemon::start() {
   }
   log_warnings(warnings);
   Prepared prepared = TRY(prepare(*config, ++generation_));
+  Bait bait = std::move(prepared.bait);
   std::unique_ptr<detect::ExecProgram> loaded = TRY((loader.join(), std::move(*program)));
 
   limit_.use(&loaded->enforcement());
@@ -209,13 +216,13 @@ Result<void> Daemon::start() {
   responses_ = std::make_unique<Responses>(
       events_, pods_,
       [this](const enforce::ProcessId& process) { return enforcer_->refusal(process); });
-  audit_ = std::make_unique<ExecAudit>(*enforcer_, events_, *responses_);
+  audit_ = std::make_unique<ExecAudit>(*enforcer_, events_, *responses_, trap_);
   exec_ = std::make_unique<detect::ExecDetector>(
       std::move(loaded), [this](const detect::Finding& finding) { return audit_->handle(finding); },
       [this](const std::string& cgroup, detect::Subject& out) { pods_.locate(cgroup, out); });
   exec_->before_scans([this] { pods_.refresh(); });
   load_monero();
-  flow_ = std::make_unique<Flow>(events_, pods_, *responses_);
+  flow_ = std::make_unique<Flow>(events_, pods_, *responses_, trap_);
   events_.use(config->containers);
   TRY(pods_.use(standing_settings(*config)));
   pods_.start(exec_->program().enforcement());
@@ -228,6 +235,7 @@ Result<void> Daemon::start() {
   TRY(exec_->start());
   up_ = true;
   start_monero();
+  prove(*config, std::move(bait));
   keep(std::move(*config));
   ++reloads_ok_;
   JsonLine line;
@@ -262,7 +270,7 @@ void Daemon::log_what_is_missing() {
 }
 
 void Daemon::load_monero() {
-  const Result<void> loaded = monero_.load(events_, pods_, *responses_);
+  const Result<void> loaded = monero_.load(events_, pods_, *responses_, trap_);
   if (!loaded) log_unavailable("monero", loaded.error());
 }
 
@@ -301,7 +309,9 @@ void Daemon::reload() {
   const auto attempt = [&]() -> Result<void> {
     config::Config config = TRY(load_configuration(errors, warnings));
     Prepared prepared = TRY(prepare(config, generation_ + 1));
+    Bait bait = std::move(prepared.bait);
     TRY(apply(config, std::move(prepared)));
+    prove(config, std::move(bait));
     if (config.metrics.listen != config_.metrics.listen) {
       warnings.emplace_back("metrics.listen has changed; that takes effect at the next start");
     }
@@ -361,6 +371,7 @@ Result<void> Daemon::run() {
   Result<void> result = loop();
   server_.reset();
   run_statistics_.stop();
+  canaries_.stop();
   monero_.stop();
   flow_->stop();
   exec_->stop();

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "app/canaries.h"
+#include "app/canary_trap.h"
 #include "app/event_log.h"
 #include "app/exec_audit.h"
 #include "app/flow.h"
@@ -33,6 +35,7 @@ struct RunOptions {
   std::vector<std::string> scopes;          // if not empty: instead of scope.cgroups
   std::vector<std::string> metrics_listen;  // if not empty: instead of metrics.listen
   std::optional<double> scan_interval_s;
+  std::optional<double> canary_interval_s;
   std::optional<config::LogLevel> log_level;
   bool dry_run = false;
   std::string overrides;  // settings as the text of one more file, the last one
@@ -60,9 +63,14 @@ class Daemon {
   struct Prepared {
     std::shared_ptr<detect::ExecRules> rules;
     Flow::Prepared flow;
+    Bait bait;
   };
-  static Result<Prepared> prepare(const config::Config& config, std::uint32_t generation);
+  Result<Prepared> prepare(const config::Config& config, std::uint32_t generation);
   Result<void> apply(const config::Config& config, Prepared prepared);
+  // Has canaries prove what is in force.
+  void prove(const config::Config& config, Bait bait);
+  void tell_canary_cgroup(std::uint64_t cgroup_id);
+  [[nodiscard]] bool is_up(Detector detector) const;
   void apply_flow(const config::Config& config, Flow::Prepared prepared);
   void log_what_is_missing();
   void load_monero();
@@ -82,6 +90,7 @@ class Daemon {
   LineWriter log_;
   PodWatch pods_;
   EventLog events_;
+  CanaryTrap trap_;
   Notifications notifications_{events_};
   std::optional<config::FileWatcher> watcher_;
   config::Config config_;  // in force
@@ -91,7 +100,7 @@ class Daemon {
   std::atomic<std::uint64_t> reloads_ok_ = 0, reloads_failed_ = 0;
   std::atomic<std::int64_t> loaded_at_ = 0;  // Unix time
   std::atomic<bool> up_ = false;
-  std::array<std::atomic<bool>, 3> enabled_{};  // by metrics::values::kDetector
+  std::array<std::atomic<bool>, kDetectors> enabled_{};  // by Detector
 
   KernelLimit limit_;
   std::unique_ptr<enforce::Enforcer> enforcer_;
@@ -103,6 +112,8 @@ class Daemon {
   bool flow_unavailable_ = false;
   // What the kernel side costs; reads programs of all the others.
   mutable kernel::RunStatistics run_statistics_{[this] { return program_runs(); }};
+  // Before all that it proves is gone, it stops.
+  Canaries canaries_{log_, trap_, [this](std::uint64_t id) { tell_canary_cgroup(id); }};
   std::unique_ptr<metrics::Server> server_;
 };
 

@@ -18,6 +18,10 @@ void Daemon::collect(metrics::Exposition& out) const {
   for (std::size_t i = 0; i < enabled_.size(); ++i)
     out.add(Metric::kDetectorEnabled, {metrics::values::kDetector.at(i)},
             enabled_.at(i) ? 1.0 : 0.0);
+  for (std::size_t i = 0; i < kDetectors; ++i)
+    out.add(Metric::kDetectorUp, {metrics::values::kDetector.at(i)},
+            is_up(static_cast<Detector>(i)) ? 1.0 : 0.0);
+  canaries_.collect(out);
   collect_exec(out);
   monero_.collect(out);
   flow_->collect(out);
@@ -51,7 +55,6 @@ void Daemon::collect_exec(metrics::Exposition& out) const {
   out.add(Metric::kChecked, {"psutil.process_iter"}, counters.scanned);
   audit_->collect({.kills = {kernel.lost_kills, 0}, .refused = kernel.refused}, out);
   Outcomes::collect_limit("execwhacker", limit_.state(), out);
-  out.add(Metric::kDetectorUp, {"execwhacker"}, up_ && enabled_[0] ? 1.0 : 0.0);
   const std::array<std::pair<std::string_view, std::uint64_t>, 4> losses{
       {{"events-ring-full", kernel.lost_events},
        {"decisions-ring-full", kernel.lost_decisions},

@@ -17,8 +17,9 @@ std::string_view source_name(detect::Source source) {
   return source == detect::Source::kExec ? "execwhacker.bpf" : "psutil.process_iter";
 }
 
-ExecAudit::ExecAudit(enforce::Enforcer& enforcer, EventLog& log, Responses& responses)
-    : enforcer_(enforcer), log_(log), responses_(responses) {}
+ExecAudit::ExecAudit(enforce::Enforcer& enforcer, EventLog& log, Responses& responses,
+                     CanaryTrap& trap)
+    : enforcer_(enforcer), log_(log), responses_(responses), trap_(trap) {}
 
 // What was done by the kernel side, or what is done now.
 enforce::Action ExecAudit::act_on(const Finding& finding) {
@@ -53,7 +54,20 @@ enforce::Action ExecAudit::act_on(const Finding& finding) {
   return action;
 }
 
+// One that a scan meets is another detector's.
+bool ExecAudit::handle_canary(const Finding& finding) {
+  if (finding.source == detect::Source::kScan) return true;
+  enforce::Outcome outcome = Outcome::kKilled;
+  if (finding.kind != Finding::Kind::kKilledInKernel)
+    outcome =
+        enforcer_.act({.pid = finding.pid, .start_ticks = finding.start_ticks, .canary = true})
+            .outcome;
+  if (outcome == Outcome::kKilled) trap_.tell(Detector::kExecwhacker);
+  return true;
+}
+
 bool ExecAudit::handle(const Finding& finding) {
+  if (trap_.caught(finding)) return handle_canary(finding);
   const auto source = static_cast<std::size_t>(finding.source);
   const std::uint64_t since = finding.exec_ns != 0 ? finding.exec_ns : monotonic_ns();
   if (finding.kind == Finding::Kind::kSpared) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "app/canary_trap.h"
 #include "app/event_log.h"
 #include "app/outcomes.h"
 #include "app/responses.h"
@@ -20,7 +21,7 @@ namespace cryptnono::app {
 class ExecAudit {
  public:
   // The references must outlive the object.
-  ExecAudit(enforce::Enforcer& enforcer, EventLog& log, Responses& responses);
+  ExecAudit(enforce::Enforcer& enforcer, EventLog& log, Responses& responses, CanaryTrap& trap);
 
   // Acts on the finding if it is still to be acted on, logs and counts. Returns false if a later
   // scan should come back to it.
@@ -43,11 +44,13 @@ class ExecAudit {
   enforce::Enforcer& enforcer_;
   EventLog& log_;
   Responses& responses_;
+  CanaryTrap& trap_;
   std::atomic<std::uint32_t> max_command_line_bytes_ = 32768;
   std::atomic<bool> dry_run_ = false;
   std::atomic<config::LogLevel> log_level_ = config::LogLevel::kInfo;
 
   enforce::Action act_on(const detect::Finding& finding);
+  bool handle_canary(const detect::Finding& finding);
 
   Outcomes outcomes_;  // by detect::Source
   metrics::Histogram act_seconds_, verdict_seconds_, decision_seconds_;

@@ -34,9 +34,10 @@ flow_settings scan_of(const config::Tcpflowkiller& config) {
 
 }  // namespace
 
-Result<Flow::Prepared> Flow::prepare(const config::Tcpflowkiller& config,
-                                     std::uint32_t generation) {
-  return Prepared{.tables = TRY(detect::FlowTables::build(config, generation)),
+Result<Flow::Prepared> Flow::prepare(const config::Tcpflowkiller& config, std::uint32_t generation,
+                                     const std::optional<config::AddressRange>& canary) {
+  return Prepared{.tables = TRY(detect::FlowTables::build(config, generation, canary)),
+                  .canary = canary,
                   .bans = config.bans.size(),
                   .allowed = config.allowed.size()};
 }
@@ -51,6 +52,7 @@ Result<void> Flow::apply(const config::Config& config, Prepared prepared,
   const bool kill = !config.dry_run && kills(config.tcpflowkiller.action);
   const detect::FlowSettings settings{
       .tables = std::move(prepared.tables),
+      .canary = std::move(prepared.canary),
       .scan = scan_of(config.tcpflowkiller),
       .kill_groups = kill ? 1U << FLOW_GROUP_BANNED | 1U << FLOW_GROUP_SCAN : 0U,
       .limit = config.tcpflowkiller.limit,
@@ -110,6 +112,11 @@ detect::FlowProgram::Stats Flow::total() const {
   return out;
 }
 
+void Flow::set_canary_cgroup(std::uint64_t cgroup_id) {
+  const std::lock_guard lock(mutex_);
+  if (detector_) detector_->program().enforcement().set_canary_cgroup(cgroup_id);
+}
+
 void Flow::add_runs(std::vector<kernel::ProgramRuns>& out) const {
   const std::lock_guard lock(mutex_);
   if (!detector_) return;
@@ -118,7 +125,6 @@ void Flow::add_runs(std::vector<kernel::ProgramRuns>& out) const {
 
 void Flow::collect(metrics::Exposition& out) const {
   using metrics::Metric;
-  out.add(Metric::kDetectorUp, {"tcpflowkiller"}, up() ? 1.0 : 0.0);
   Outcomes::collect_limit("tcpflowkiller", limit(), out);
   const std::lock_guard lock(mutex_);
   const auto stats = total();

@@ -23,17 +23,19 @@ namespace cryptnono::app {
 class Flow {
  public:
   // All must outlive the object.
-  Flow(EventLog& log, PodWatch& pods, Responses& responses)
-      : pods_(pods), audit_(limit_, log, responses) {}
+  Flow(EventLog& log, PodWatch& pods, Responses& responses, CanaryTrap& trap)
+      : pods_(pods), audit_(limit_, log, responses, trap) {}
 
   // The rest of a configuration that is known to be good: its tables. What cannot be used is an
   // error, and nothing changes.
   struct Prepared {
     detect::FlowTables tables;
+    std::optional<config::AddressRange> canary;  // banned for canaries alone
     std::size_t bans = 0;
     std::size_t allowed = 0;
   };
-  static Result<Prepared> prepare(const config::Tcpflowkiller& config, std::uint32_t generation);
+  static Result<Prepared> prepare(const config::Tcpflowkiller& config, std::uint32_t generation,
+                                  const std::optional<config::AddressRange>& canary);
 
   // Puts a configuration in force: loads and attaches, changes, or takes away. `shared`: the
   // objects that the kernel side shares with execwhacker.
@@ -47,6 +49,7 @@ class Flow {
   [[nodiscard]] const std::string& why_not_better() const {
     return detector_->program().why_not_better();
   }
+  void set_canary_cgroup(std::uint64_t cgroup_id);  // any thread
   void collect(metrics::Exposition& out) const;
   [[nodiscard]] enforce::LimitState limit() const { return limit_.state(); }  // any thread
   // Of the kernel side's programs, if they are loaded. Any thread.

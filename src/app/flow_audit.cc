@@ -82,8 +82,9 @@ std::string addresses(const FlowFinding& finding) {
 
 }  // namespace
 
-FlowAudit::FlowAudit(enforce::BlastLimit& limit, EventLog& log, Responses& responses)
-    : enforcer_(limit), log_(log), responses_(responses) {}
+FlowAudit::FlowAudit(enforce::BlastLimit& limit, EventLog& log, Responses& responses,
+                     CanaryTrap& trap)
+    : enforcer_(limit), log_(log), responses_(responses), trap_(trap) {}
 
 void FlowAudit::apply(const config::Config& config, enforce::Policy policy) {
   enforcer_.set_policy(std::make_shared<enforce::Policy>(std::move(policy)));
@@ -118,7 +119,19 @@ enforce::Action FlowAudit::act_on(const FlowFinding& finding) {
   return action;
 }
 
+bool FlowAudit::handle_canary(const FlowFinding& finding) {
+  if (finding.kind == FlowFinding::Kind::kSeen) return true;
+  enforce::Outcome outcome = Outcome::kKilled;
+  if (finding.kind != FlowFinding::Kind::kKilledInKernel)
+    outcome =
+        enforcer_.act({.pid = finding.pid, .start_ticks = finding.start_ticks, .canary = true})
+            .outcome;
+  if (outcome == Outcome::kKilled) trap_.tell(Detector::kTcpflowkiller);
+  return true;
+}
+
 bool FlowAudit::handle(const FlowFinding& finding) {
+  if (trap_.caught(finding)) return handle_canary(finding);
   if (finding.kind == FlowFinding::Kind::kSeen) {
     log_seen(finding);
     return true;

@@ -7,6 +7,7 @@
 #include <string>
 #include <tuple>
 
+#include "app/canary_trap.h"
 #include "app/event_log.h"
 #include "app/outcomes.h"
 #include "app/responses.h"
@@ -22,7 +23,7 @@ namespace cryptnono::app {
 class FlowAudit {
  public:
   // The references must outlive the object.
-  FlowAudit(enforce::BlastLimit& limit, EventLog& log, Responses& responses);
+  FlowAudit(enforce::BlastLimit& limit, EventLog& log, Responses& responses, CanaryTrap& trap);
 
   void apply(const config::Config& config, enforce::Policy policy);
   // Acts on the finding if it is still to be acted on, logs and counts. False: it should be made
@@ -33,6 +34,7 @@ class FlowAudit {
 
  private:
   enforce::Action act_on(const detect::FlowFinding& finding);
+  bool handle_canary(const detect::FlowFinding& finding);
   bool first_time(const detect::FlowFinding& finding);
   void add_fields(JsonLine& line, const detect::FlowFinding& finding, std::string_view action,
                   std::uint64_t signal_ns) const;
@@ -41,6 +43,7 @@ class FlowAudit {
   enforce::Enforcer enforcer_;
   EventLog& log_;
   Responses& responses_;
+  CanaryTrap& trap_;
   std::atomic<config::Action> action_ = config::Action::kKill;
   std::atomic<std::uint32_t> max_command_line_bytes_ = 32768;
   std::atomic<bool> dry_run_ = false;

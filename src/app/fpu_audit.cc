@@ -13,7 +13,8 @@ namespace cryptnono::app {
 using detect::FpuFinding;
 using enforce::Outcome;
 
-FpuAudit::FpuAudit(EventLog& log, Responses& responses) : log_(log), responses_(responses) {}
+FpuAudit::FpuAudit(EventLog& log, Responses& responses, CanaryTrap& trap)
+    : log_(log), responses_(responses), trap_(trap) {}
 
 void FpuAudit::apply(const config::Config& config, const container::Scope& scope,
                      decltype(enforce::Policy::may_touch) may_touch) {
@@ -28,6 +29,13 @@ void FpuAudit::apply(const config::Config& config, const container::Scope& scope
 }
 
 bool FpuAudit::handle(const FpuFinding& finding) {
+  if (trap_.caught(finding)) {
+    if (finding.cleared) return true;
+    const enforce::Action action =
+        enforcer_.act({.pid = finding.pid, .start_ticks = finding.start_ticks, .canary = true});
+    if (action.outcome == Outcome::kKilled) trap_.tell(Detector::kMonero);
+    return true;
+  }
   if (finding.cleared) {
     outcomes_.count_spared();
     log_spared(finding, "");

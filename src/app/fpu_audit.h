@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "app/canary_trap.h"
 #include "app/event_log.h"
 #include "app/outcomes.h"
 #include "app/responses.h"
@@ -20,8 +21,8 @@ namespace cryptnono::app {
 // All methods from any thread.
 class FpuAudit {
  public:
-  // Both must outlive the object.
-  FpuAudit(EventLog& log, Responses& responses);
+  // All must outlive the object.
+  FpuAudit(EventLog& log, Responses& responses, CanaryTrap& trap);
 
   // What may be done: `scope` without the exempt cgroups.
   void apply(const config::Config& config, const container::Scope& scope,
@@ -40,6 +41,7 @@ class FpuAudit {
 
   EventLog& log_;
   Responses& responses_;
+  CanaryTrap& trap_;
   std::atomic<config::Action> action_ = config::Action::kKill;
   enforce::WindowLimit limit_;
   enforce::Enforcer enforcer_{limit_};

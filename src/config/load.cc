@@ -31,6 +31,7 @@ const std::string_view kDefaultConfig =
 namespace {
 
 constexpr double kMaxScanInterval = 365.0 * 24 * 3600;
+constexpr double kMaxCanaryInterval = 24 * 3600;
 
 // All of `path`, if it is not larger than a document may be.
 Result<std::string> read_file(const std::string& path) {
@@ -220,6 +221,13 @@ std::vector<Fields::Key> Loader::setting_keys(Fields& fields, std::uint16_t file
       {"containers", [&](Name name, Value value) { read_containers(fields, name, value); }},
       {"log", [&](Name name, Value value) { read_log(fields, name, value); }},
       {"metrics", [&](Name name, Value value) { read_metrics(fields, name, value); }},
+      {"canary",
+       [&](Name name, Value value) {
+         fields.read_mapping(name, value, {{"interval", [&](Name key, Value item) {
+                                              fields.read_seconds(key, item, kMaxCanaryInterval,
+                                                                  config_.canary.interval_s);
+                                            }}});
+       }},
       {"webhook",
        [&](Name name, Value value) {
          read_webhook(fields, name, value, read_file, config_.webhook);

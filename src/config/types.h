@@ -198,6 +198,11 @@ struct Webhook {
   bool operator==(const Webhook&) const = default;
 };
 
+// The daemon's proof of itself.
+struct Canary {
+  double interval_s = 300;  // 0: none; else 1 to 86400
+};
+
 struct Config {
   std::vector<std::string> files;  // paths as given, in order; then the lists of addresses
   bool dry_run = false;            // nothing is killed by anything; everything is reported
@@ -212,6 +217,7 @@ struct Config {
   Containers containers;
   Log log;
   Metrics metrics;
+  Canary canary;
   Webhook webhook;
 };
 

@@ -27,6 +27,8 @@ struct Target {
   std::uint64_t start_ticks = 0;  // field 22 of /proc/PID/stat
   std::uint64_t unit = 0;         // of the blast-radius limit
   std::uint64_t groups = 0;       // mask of the rule groups that hit
+  // The daemon's own canary: dies whatever scope, protection, mode and limit say.
+  bool canary = false;
 };
 
 // How far a limit is used up: targets that count now, and how many may.

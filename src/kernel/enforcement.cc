@@ -33,6 +33,19 @@ void Enforcement::set_scope(const std::vector<scope_entry>& include,
   write_scope(*parts_.settings, include, exclude);
 }
 
+void Enforcement::set_canary_cgroup(std::uint64_t cgroup_id) const {
+  parts_.settings->canary_cgroup = cgroup_id;
+}
+
+void Enforcement::set_canary_groups(std::uint64_t groups) const {
+  parts_.settings->canary_groups = groups;
+}
+
+void Enforcement::set_canary_address(std::uint32_t address, std::uint16_t port) const {
+  parts_.settings->canary_port = port;
+  parts_.settings->canary_address = address;
+}
+
 Result<void> Enforcement::protect(pid_t pid, std::uint64_t start_boottime_ns) const {
   const auto key = static_cast<std::uint32_t>(pid);
   if (const int error =

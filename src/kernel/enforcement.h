@@ -74,6 +74,12 @@ class Enforcement {
   Result<void> set_protected(const std::vector<std::uint32_t>& users,
                              const std::vector<file_key>& files) const;
   void set_place(const PlaceRules& rules) const;
+  // The daemon's canaries (bpf/api/common.h, enforce_config::canary_*): their cgroup in v2, 0 for
+  // none; the rule groups that they die of; the IPv4 address, as in the packet, that is banned for
+  // them alone, 0 for none.
+  void set_canary_cgroup(std::uint64_t cgroup_id) const;
+  void set_canary_groups(std::uint64_t groups) const;
+  void set_canary_address(std::uint32_t address, std::uint16_t port) const;
   // Asks the kernel's blast-radius limit whether `group` may act on `unit`, and takes a slot if so.
   [[nodiscard]] Result<bool> admit(std::uint32_t group, std::uint64_t unit) const;
 

@@ -159,10 +159,11 @@ def sandbox():
 
 @pytest.fixture
 def daemon(sandbox, tmp_path):
-    """Starts a daemon scoped to the sandbox. config: YAML text, a list of files, or nothing for the embedded default."""
+    """Starts a daemon scoped to the sandbox. config: YAML text, a list of files, or nothing for the embedded default.
+    `canaries`: seconds between them, 0 for none, None for what the configuration says."""
     running = []
 
-    def start(config=None, arguments=(), scope=None, ready=True, stdout=subprocess.PIPE, metrics=False, through=()):
+    def start(config=None, arguments=(), scope=None, ready=True, stdout=subprocess.PIPE, metrics=False, through=(), canaries=0):
         files = []
         if isinstance(config, str):
             path = tmp_path / f"config{len(running)}.yaml"
@@ -171,6 +172,8 @@ def daemon(sandbox, tmp_path):
         elif config:
             files = [str(path) for path in config]
         command = ["--scope", str(scope or sandbox.path), *arguments]
+        if canaries is not None:
+            command += ["--canary-interval", str(canaries)]
         port = next(_ports) if metrics else None
         if metrics:  # not always: the server takes two seconds to stop
             command += ["--metrics-listen", f"127.0.0.1:{port}"]

@@ -10,13 +10,12 @@ import itertools
 import os
 import pathlib
 import socket
-import subprocess
 import sys
 import threading
 import time
 import types
 
-from conftest import B, BINARY, VICTIMS, Cgroup, Daemon, Spawner, storm
+from conftest import B, VICTIMS, Cgroup, Daemon, Spawner, storm
 from network import PUBLIC4, Network
 from prometheus import Page, Prometheus
 
@@ -51,12 +50,6 @@ kube_service_labels{{namespace="class",service="hub"}} 1
 def kubernetes(*nodes):
     """What kube-state-metrics would say of these nodes."""
     return KUBERNETES.format(nodes="\n".join(f'kube_node_info{{node="{n}",kernel_version="6.1"}} 1' for n in nodes))
-
-
-def canaries(seconds):
-    """Options for a canary every so many seconds. A daemon that has none starts all the same, and fails what looks at them."""
-    known = subprocess.run([BINARY, "run", "--help"], capture_output=True, text=True).stdout
-    return ["--canary-interval", str(seconds)] if "--canary-interval" in known else []
 
 
 def shortened_rules():
@@ -172,9 +165,10 @@ webhook: {{url: "http://127.0.0.1:{receiver.server_port}/", timeout: 2}}
 
 
 class Monitored:
-    """options: further ones of the daemons, such as those of canaries()."""
+    """canary_seconds: how often each daemon runs canaries."""
 
-    def __init__(self, directory, options=()):
+    def __init__(self, directory, canary_seconds):
+        options = ["--canary-interval", str(canary_seconds)]
         self.receiver, self.runtime = Receiver(), Runtime(directory / "runtime.sock")
         self.kube = Page(kubernetes("node-1", "node-2", "node-3"))
         self.net = Network()

@@ -12,6 +12,7 @@ import yaml
 
 import monitored
 import panels
+from test_canary import detach_connect_hook
 
 PANELS = panels.panels()
 WINDOW = "60s"
@@ -25,7 +26,7 @@ def seen(tmp_path_factory):
     for tool in ("prometheus", "jsonnet"):
         if not shutil.which(tool):
             pytest.fail(f"{tool} is not installed")
-    one = monitored.Monitored(tmp_path_factory.mktemp("monitored"), monitored.canaries(CANARY_SECONDS))
+    one = monitored.Monitored(tmp_path_factory.mktemp("monitored"), CANARY_SECONDS)
     one.act()
     one.wanted = expected(one)
     yield one
@@ -255,6 +256,16 @@ def test_alerts_fire_and_end(seen):
     seen.lose_events()
     fires("CryptnonoKillsBurst", "", "node-1")
     fires("CryptnonoEventsLost", "execwhacker", "node-1")
+
+    # The hook of connects is gone, and the daemon does not know it: its canary does.
+    detach_connect_hook(one.daemon)
+    fires("CryptnonoCanaryFailed", "tcpflowkiller", "node-1")
+    fires("CryptnonoDetectorDown", "tcpflowkiller", "node-1")
+    assert {alert for alert in prometheus.firing() if alert[0] in ("CryptnonoCanaryFailed", "CryptnonoDetectorDown")} == {
+        (name, "tcpflowkiller", "node-1") for name in ("CryptnonoCanaryFailed", "CryptnonoDetectorDown")}
+    for panel in PANELS:
+        if panel.title in ("Detectors down", "Canaries failed"):
+            assert prometheus.query(panels.substitute(panel.queries[0].expr, panels.variables())) == [({}, 1)]
 
     # No daemon on one node, then on none.
     two.stop()

@@ -52,6 +52,8 @@ class FpuDetector {
   };
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] const FpuProgram& program() const { return *program_; }
+  // See FpuProgram. Any thread.
+  void set_canary_cgroup(std::uint64_t cgroup_id) { program_->set_canary_cgroup(cgroup_id); }
 
  private:
   struct Suspect;

@@ -41,6 +41,10 @@ void FpuProgram::set_scope(const std::vector<scope_entry>& include,
   kernel::write_scope(state_->skeleton->bss->settings, include, exclude);
 }
 
+void FpuProgram::set_canary_cgroup(std::uint64_t cgroup_id) {
+  state_->skeleton->bss->settings.canary_cgroup = cgroup_id;
+}
+
 std::optional<fpu_thread> FpuProgram::thread(pid_t tid) const {
   fpu_thread found = {};
   if (bpf_map__lookup_elem(state_->skeleton->maps.threads, &tid, sizeof tid, &found, sizeof found,
