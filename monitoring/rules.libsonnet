@@ -1,0 +1,51 @@
+// Recording rules. The dashboard needs none of them; alerts need those of the nodes and of the cost.
+local selectors = import 'selectors.libsonnet';
+
+{
+  local sel = selectors($._config),
+
+  prometheusRules+:: {
+    groups+: [
+      {
+        name: 'cryptnono-recorded',
+        rules: [
+          {
+            // Which node each daemon is on, whatever label says so, without a port: what kube_node_info calls `node`.
+            record: 'node:cryptnono_agent:info',
+            expr: |||
+              max by (node, version) (
+                label_replace(
+                  label_join(%(build)s, "node", "|", "%(labels)s"),
+                  "node", "$1", "node", "[|]*([^|]+?)(?::[0-9]+)?(?:[|].*)?"
+                )
+              )
+            ||| % { build: sel.of('cryptnono_build_info'), labels: std.join('", "', $._config.nodeLabels) },
+          },
+          {
+            record: 'detector:cryptnono_processes_killed:increase1h',
+            expr: 'sum by (detector) (increase(%s[1h]))' % sel.of('cryptnono_processes_killed_total'),
+          },
+          {
+            record: 'detector:cryptnono_kill_latency_seconds:p99_1h',
+            expr: |||
+              histogram_quantile(0.99, sum by (detector, le) (rate(%s[1h])))
+            ||| % sel.of('cryptnono_kill_latency_seconds_bucket'),
+          },
+          {
+            // CPUs that the daemon itself uses.
+            record: 'instance:cryptnono_daemon_cpu:rate5m',
+            expr: sel.daemon('rate(process_cpu_seconds_total[5m])'),
+          },
+          {
+            // CPUs that its programs in the kernel use. The kernel may count for a part of the time only.
+            record: 'instance:cryptnono_bpf_cpu:rate5m',
+            expr: |||
+              sum without (program) (rate(%s[5m]))
+              / (rate(%s[5m]) > 0)
+            ||| % [sel.of('cryptnono_bpf_run_seconds_total'), sel.of('cryptnono_bpf_statistics_seconds_total')],
+          },
+        ],
+      },
+    ],
+  },
+}
