@@ -14,6 +14,7 @@ import urllib.request
 SCRAPES = 500
 WATCHED_S = 20
 CALLS = 500
+DEFAULT_INTERVAL_S = 300  # of canaries
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 
 
@@ -68,6 +69,36 @@ class Bench:
         for name, values in shares.items():
             self.report(f"operator.cpu_pct.{name}", statistics.median(values), "%", samples=values)
 
+    def canaries(self):
+        """CPU time of one round, of the daemon and of the canaries themselves: with one a second, less the same daemon without."""
+        spent, rounds = {}, 0
+        for interval in (0, 1):
+            arguments = ["--canary-interval", str(interval), "--metrics-listen", f"127.0.0.1:{self.port}"]
+            daemon = self.make_daemon(self.inside, 1, "tcpflowkiller: {enabled: true}\nmetrics: {bpfStatistics: false}\n", arguments)
+            try:
+                time.sleep(2)
+                before = daemon.cpu_seconds() + self.children_seconds(daemon), self.canaries_run()
+                time.sleep(3 * WATCHED_S)
+                spent[interval] = daemon.cpu_seconds() + self.children_seconds(daemon) - before[0]
+                rounds = (self.canaries_run() - before[1]) / 3  # one of each detector
+            finally:
+                daemon.stop()
+        cost = (spent[1] - spent[0]) / rounds
+        self.report("canary.round_cpu_ms", cost * 1e3, "ms")
+        self.report("canary.cpu_pct", cost / DEFAULT_INTERVAL_S * 100, "%")
+
+    @staticmethod
+    def children_seconds(daemon):
+        fields = pathlib.Path(f"/proc/{daemon.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")  # cutime, cstime
+
+    def canaries_run(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        runs = [line for line in lines if line.startswith("cryptnono_canary_runs_total{")]
+        assert not any(float(line.split()[-1]) for line in runs if "success" not in line), runs
+        return sum(float(line.split()[-1]) for line in runs)
+
     def kernel_statistics(self):
         """While they are on: what a run of a program costs more. The daemon's are on for a second in a minute.
 
@@ -112,4 +143,5 @@ def run(*arguments):
     bench = Bench(*arguments)
     bench.scrapes()
     bench.watched()
+    bench.canaries()
     bench.kernel_statistics()

@@ -86,8 +86,8 @@ struct enforce_config {
 	__u32 unknown_reports; /* 1: UNIT_UNKNOWN is only reported */
 	__u32 protects;	       /* PROTECTS_* */
 	__u32 node_mounts[NODE_NAMESPACES]; /* inode numbers of namespaces; 0: free */
-	/* What the daemon proves itself with: processes in this very cgroup (v2; 0: none), in which only they are, die of
-	 * these rule groups whatever scope, protection, mode and limit say, and of no other. */
+	/* What the daemon proves itself with: processes in this very cgroup (v2; 0: none), in which only they are, die
+	 * of these rule groups whatever scope, protection, mode and limit say, and of no other. */
 	__u64 canary_cgroup;
 	__u64 canary_groups;
 	__u32 canary_address; /* IPv4, as in the packet: banned there and nowhere else; 0: none */

@@ -93,6 +93,7 @@ execwhacker:
 log: {level: debug, maxCommandLineBytes: 256}
 metrics: {listen: ["127.0.0.1:12121", "[::1]:9100", ":65535"], details: loopback}
 control: {socket: /run/other/control.sock}
+canary: {interval: 60.5}
 )");
   EXPECT_THAT(config.files, ElementsAre("f"));
   EXPECT_TRUE(config.dry_run);
@@ -108,6 +109,7 @@ control: {socket: /run/other/control.sock}
   EXPECT_THAT(config.metrics.listen, ElementsAre("127.0.0.1:12121", "[::1]:9100", ":65535"));
   EXPECT_EQ(config.metrics.details, MetricsDetails::kLoopback);
   EXPECT_EQ(config.control.socket, "/run/other/control.sock");
+  EXPECT_EQ(config.canary.interval_s, 60.5);
 
   ASSERT_EQ(config.execwhacker.groups.size(), 1U);
   const RuleGroup& group = config.execwhacker.groups[0];

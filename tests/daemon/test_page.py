@@ -15,18 +15,19 @@ EVIL = ["<img src=x onerror=window.owned=1>", "</script><script>window.owned=2</
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(tmp_path_factory):
     """Opens a daemon's page: what it shows, as real.mjs says."""
     prepared = subprocess.run([PAGE / "prepare", BUILD], capture_output=True, text=True)
     if prepared.returncode == 77:
         pytest.skip(prepared.stdout.strip())
     assert prepared.returncode == 0, prepared.stderr
+    home = tmp_path_factory.mktemp("home")  # Chromium writes there
     pictures = BUILD.resolve() / "artifacts" / "page"
     pictures.mkdir(parents=True, exist_ok=True)
 
     def show(url, name):
         done = subprocess.run(["node", PAGE / "real.mjs", url, pictures / f"{name}.png"], capture_output=True, text=True, timeout=60,
-                              env={"CRYPTNONO_BUILD": str(BUILD.resolve()), "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/nonexistent"})
+                              env={"CRYPTNONO_BUILD": str(BUILD.resolve()), "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(home)})
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
     return show
