@@ -2,7 +2,6 @@
 
 #include <malloc.h>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -16,7 +15,6 @@
 #include "base/json_line.h"
 #include "container/scope.h"
 #include "proc/proc_reader.h"
-#include "proc/process.h"
 
 namespace cryptnono::app {
 
