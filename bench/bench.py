@@ -320,6 +320,11 @@ def containers():
     part.run(report, BUILD, Daemon, resident_mib)
 
 
+def operator(inside):
+    import operating as part
+    part.run(report, inside, Daemon, ROUNDS)
+
+
 def main():
     inside, outside = cgroup("in"), cgroup("out")
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
@@ -327,7 +332,7 @@ def main():
     about = {"machine": f"{machine}, {os.cpu_count()} CPUs", "kernel": platform.release(), "commit": commit, "rounds": ROUNDS}
     print(json.dumps(about))
     try:
-        for part in (matcher, escapes, decisions, life, exec_cost, flow, containers, monero):
+        for part in (matcher, escapes, decisions, life, exec_cost, flow, containers, operator, monero):
             wanted = os.environ.get("BENCH_ONLY")
             if wanted and part.__name__ not in wanted.split(","):
                 continue

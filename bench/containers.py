@@ -147,9 +147,8 @@ class Bench:
             for state in ("answering", "hung"):
                 latencies = [each["death_us"] for each in times[kind, state]]
                 self.report(f"container.kill_latency_us.{state}{kind}", statistics.median(latencies), "us", samples=latencies)
-                if kind:  # the kernel's signal is of the moment of the exec
-                    signals = [each["line"]["exec_to_signal_us"] for each in times[kind, state]]
-                    self.report(f"container.exec_to_signal_us.{state}{kind}", statistics.median(signals), "us", samples=signals)
+                signals = [each["line"]["exec_to_signal_us"] for each in times[kind, state]]
+                self.report(f"container.exec_to_signal_us.{state}{kind}", statistics.median(signals), "us", samples=signals)
             self.report(f"container.kill_latency.ratio{kind}", statistics.median(ratios[kind]), "x", samples=ratios[kind])
 
     def memory(self, name):

@@ -85,7 +85,6 @@ static __always_inline void describe(struct exec_event *event, struct origin_nam
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	event->time_ns = bpf_ktime_get_ns();
 	event->start_boottime_ns = start_boottime(task);
 	event->cgroup_id = bpf_get_current_cgroup_id();
 	event->pid = bpf_get_current_pid_tgid() >> 32;
@@ -103,6 +102,7 @@ static __always_inline void act(struct exec_event *event, const struct place *pl
 	switch (done) {
 	case ENFORCE_KILLED:
 		event->verdict = EXEC_KILLED;
+		event->signal_after_ns = since_ns(event->time_ns);
 		stats->killed++;
 		break;
 	case ENFORCE_LIMITED:
@@ -114,8 +114,11 @@ static __always_inline void act(struct exec_event *event, const struct place *pl
 		stats->reported++;
 		break;
 	case ENFORCE_REFUSED:
-		event->verdict = event->spared_why == SPARED_PROCESS ? 0 : EXEC_SPARED;
-		stats->refused++;
+		event->verdict = EXEC_SPARED;
+		if (event->spared_why == SPARED_PROCESS) {
+			event->verdict = 0;
+			stats->refused++;
+		}
 		break;
 	default:
 		event->verdict = EXEC_DECIDE;
@@ -142,6 +145,8 @@ static __always_inline void tell(struct exec_context *exec, struct exec_stats *s
 			stats->lost_decisions++;
 	} else if (bpf_ringbuf_output(&events, event, size, 0)) {
 		stats->lost_events++;
+		if (event->verdict == EXEC_KILLED)
+			stats->lost_kills++;
 	}
 }
 
@@ -152,9 +157,11 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	struct exec_event *event;
 	struct exec_stats *counters;
 	struct place place = {};
+	__u64 begin;
 	__u32 zero = 0, cpu = bpf_get_smp_processor_id();
+	__u64 groups;
 	__u32 flags;
-	bool banned, defer;
+	bool banned, defer, canary;
 
 	if (!current_in_scope())
 		return 0;
@@ -163,6 +170,7 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	if (!counters || !exec.view.tables)
 		return 0;
 	counters->checked++;
+	begin = bpf_ktime_get_ns();
 	exec.view.header = bpf_map_lookup_elem(exec.view.tables, &zero);
 	exec.scratch = bpf_map_lookup_elem(&scratches, &cpu);
 	if (!exec.view.header || !exec.scratch)
@@ -174,13 +182,18 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	exec.path_begin = resolve_path(&exec.scratch->path, bprm->file, &exec.path_complete);
 	match_all(&exec);
 	flags = exec.state->run.flags;
-	banned = flags & MATCH_OUT_BANNED;
+	groups = exec.state->run.groups;
+	canary = groups & settings.canary_groups && in_canary();
+	if (!canary) /* the word that canaries die of says nothing elsewhere */
+		groups &= ~settings.canary_groups;
+	banned = groups;
 	if (!banned && !exec.state->failed)
 		return 0;
 
 	event = &exec.scratch->event;
 	__builtin_memset(event, 0, __builtin_offsetof(struct exec_event, origin));
-	event->groups = exec.state->run.groups;
+	event->time_ns = begin;
+	event->groups = groups;
 	event->rule = exec.state->run.rule;
 	event->generation = exec.view.header->generation;
 	current_place(&place);
@@ -196,6 +209,7 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	/* What may be allowed is judged in user space, and so is what could not be read. */
 	defer = !banned || flags & (MATCH_OUT_ALLOW_LITERAL | MATCH_OUT_ALLOW_PATH) ||
 		exec.view.header->flags & MATCH_ALWAYS_DEFER;
+	defer = defer && !canary;
 	act(event, &place, counters, defer);
 	if (event->verdict) {
 		describe(event, &exec.scratch->names);

@@ -41,6 +41,7 @@ static __always_inline bool punish(const struct flow_act *act, struct flow_repor
 	switch (enforce(1ULL << report->group, &report->place, may_signal, &report->spared_why)) {
 	case ENFORCE_KILLED:
 		report->verdict = FLOW_KILLED;
+		report->signal_after_ns = since_ns(report->time_ns);
 		counters->killed++;
 		break;
 	case ENFORCE_LIMITED:
@@ -52,9 +53,11 @@ static __always_inline bool punish(const struct flow_act *act, struct flow_repor
 		counters->reported++;
 		break;
 	case ENFORCE_REFUSED:
-		counters->refused++;
 		report->verdict = FLOW_SPARED;
-		return report->spared_why != SPARED_PROCESS;
+		if (report->spared_why != SPARED_PROCESS)
+			return true;
+		counters->refused++;
+		return false;
 	default:
 		report->verdict = FLOW_DECIDE;
 		if (may_signal)
@@ -63,6 +66,15 @@ static __always_inline bool punish(const struct flow_act *act, struct flow_repor
 	if ((report->verdict == FLOW_KILLED || report->verdict == FLOW_DECIDE) && act->hook != FLOW_HOOK_STATE)
 		report->flags |= FLOW_REFUSED;
 	return true;
+}
+
+/* The address that canaries connect to is in the tables like any other, and banned for them alone. */
+static __always_inline bool is_canary_address(const struct flow_act *act)
+{
+	const __u32 *words = (const __u32 *)act->addr;
+
+	return settings.canary_address && words[3] == settings.canary_address && act->port == settings.canary_port &&
+	       words[2] == bpf_htonl(0xffff) && !words[1] && !words[0];
 }
 
 /* Does this one count as a destination? TCP, where the answer does not matter or can be seen; UDP if asked for. */
@@ -88,8 +100,11 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 	counters = bpf_map_lookup_elem(&stats, &zero);
 	if (!counters)
 		return 0;
+	report.time_ns = bpf_ktime_get_ns();
 	report.generation = ((const struct flow_header *)view->page)->generation;
 	banned = port_banned(view, what, act->port);
+	if (banned && is_canary_address(act) && !in_canary())
+		return 0;
 	if (banned) {
 		if (!bans)
 			return 0;
@@ -98,7 +113,7 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 			return 0;
 		if (counting_needs_place())
 			current_place(&report.place);
-		count_destination(act, report.place.unit, &counted);
+		count_destination(act, report.place.unit, report.time_ns, &counted);
 		if (!counted.unit)
 			return 0;
 		if (sk && flow.only_failed)

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "app/daemon.h"
+#include "canary/acts.h"
 #include "commands/check.h"
 #include "commands/demo.h"
 #include "commands/doctor.h"
@@ -74,6 +75,9 @@ int main(int argc, char** argv) {
   run->add_option("--scan-interval", options.scan_interval_s,
                   "Seconds between scans of all processes, 0: only at start")
       ->check(CLI::NonNegativeNumber);
+  run->add_option("--canary-interval", options.canary_interval_s,
+                  "Seconds between proofs that each detector still kills, 0: none")
+      ->check(CLI::NonNegativeNumber);
   run->add_option("--log-level", options.log_level, "debug, info, warning or error")
       ->transform(CLI::CheckedTransformer(levels));
 
@@ -120,6 +124,10 @@ int main(int argc, char** argv) {
 
   CLI::App* doctor =
       cli.add_subcommand("doctor", "Say what this kernel and these privileges allow");
+  // Not for users: what the daemon runs to prove itself.
+  std::vector<std::string> canary_act;
+  CLI::App* canary = cli.add_subcommand("canary", "")->group("");
+  canary->add_option("ACT", canary_act);
   CLI::App* demo = cli.add_subcommand("demo", "Show the main job in a sandbox cgroup");
   std::string victims;
   demo->add_option("--victims", victims, "The folder of the programs that show RandomX");
@@ -132,6 +140,7 @@ int main(int argc, char** argv) {
   options.files = files;
   options.overrides = flowkiller.as_configuration();
   if (run->parsed()) return run_daemon(options);
+  if (canary->parsed()) return cryptnono::canary::act(canary_act);
   if (check->parsed()) return cryptnono::commands::run_check(files, std::cout, std::cerr);
   if (explain->parsed() && !connects.empty())
     return cryptnono::commands::run_explain_connect(files, connects, std::cout, std::cerr);

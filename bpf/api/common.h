@@ -86,6 +86,13 @@ struct enforce_config {
 	__u32 unknown_reports; /* 1: UNIT_UNKNOWN is only reported */
 	__u32 protects;	       /* PROTECTS_* */
 	__u32 node_mounts[NODE_NAMESPACES]; /* inode numbers of namespaces; 0: free */
+	/* What the daemon proves itself with: processes in this very cgroup (v2; 0: none), in which only they are, die of
+	 * these rule groups whatever scope, protection, mode and limit say, and of no other. */
+	__u64 canary_cgroup;
+	__u64 canary_groups;
+	__u32 canary_address; /* IPv4, as in the packet: banned there and nowhere else; 0: none */
+	__u16 canary_port;
+	__u16 pad;
 	struct scope_set scope[2];
 };
 
@@ -106,8 +113,8 @@ struct limit_key {
 
 MATCH_ASSERT(sizeof(struct scope_entry) == 16);
 MATCH_ASSERT(sizeof(struct scope_set) == 8 + 2 * SCOPE_MAX * 16);
-MATCH_ASSERT(__builtin_offsetof(struct enforce_config, scope) == 72);
-MATCH_ASSERT(sizeof(struct enforce_config) == 72 + 2 * (8 + 2 * SCOPE_MAX * 16));
+MATCH_ASSERT(__builtin_offsetof(struct enforce_config, scope) == 96);
+MATCH_ASSERT(sizeof(struct enforce_config) == 96 + 2 * (8 + 2 * SCOPE_MAX * 16));
 MATCH_ASSERT(sizeof(struct cgroup_unit) == 16);
 MATCH_ASSERT(sizeof(struct file_key) == 16);
 MATCH_ASSERT(sizeof(struct limit_key) == 16);

@@ -35,7 +35,7 @@ enum exec_verdict {
 #define EXEC_UNREADABLE 16U  /* part of the arguments could not be read in the kernel (paged out) */
 
 struct exec_event {
-	__u64 time_ns;		 /* CLOCK_MONOTONIC, at the hook */
+	__u64 time_ns;		 /* CLOCK_MONOTONIC, when the hook began */
 	__u64 start_boottime_ns; /* with pid: the identity of the process */
 	__u64 cgroup_id;	 /* v2 */
 	__u64 unit;		 /* of the blast-radius limit: a container's cgroup id, or LIMIT_UNIT_USER | uid */
@@ -52,7 +52,8 @@ struct exec_event {
 	__u8 verdict; /* enum exec_verdict */
 	__u8 flags;
 	__u8 spared_why; /* enum spared_why */
-	__u8 pad[5];
+	__u8 pad;
+	__u32 signal_after_ns; /* EXEC_KILLED: from time_ns until the signal was sent; at most 2^32 - 1 */
 	char comm[16];
 	struct origin origin;
 };
@@ -63,18 +64,19 @@ struct exec_stats {
 	__u64 killed;
 	__u64 reported;
 	__u64 deferred; /* left to user space */
-	__u64 refused;	/* protected processes */
+	__u64 refused;	/* the daemon's own, and so on (SPARED_PROCESS): not told of */
 	__u64 limited;	/* of `reported`: because of the limit */
 	__u64 unreadable;
 	__u64 signal_failed;
 	__u64 lost_events;    /* records that found `events` full */
 	__u64 lost_decisions; /* records that found `decisions` full: user space must scan */
+	__u64 lost_kills;     /* of `lost_events`: kills */
 };
 
 MATCH_ASSERT(sizeof(struct exec_event) == 96 + sizeof(struct origin));
 MATCH_ASSERT(__builtin_offsetof(struct exec_event, rule) == 40);
 MATCH_ASSERT(__builtin_offsetof(struct exec_event, verdict) == 72);
 MATCH_ASSERT(__builtin_offsetof(struct exec_event, comm) == 80);
-MATCH_ASSERT(sizeof(struct exec_stats) == 80);
+MATCH_ASSERT(sizeof(struct exec_stats) == 88);
 
 #endif

@@ -157,7 +157,7 @@ enum flow_hook {
 /* A record is this, then `pairs` times struct flow_pair, `path_bytes` of the executable's path, `argv_captured` bytes
  * of the argument area. */
 struct flow_event {
-	__u64 time_ns; /* CLOCK_MONOTONIC, at the hook */
+	__u64 time_ns; /* CLOCK_MONOTONIC, in the hook, when the address had been found */
 	__u64 start_boottime_ns;
 	__u64 cgroup_id;
 	__u64 unit; /* of the limit */
@@ -176,8 +176,8 @@ struct flow_event {
 	__u8 verdict;
 	__u8 hook;
 	__u8 flags;
-	__u8 spared_why; /* enum spared_why */
-	__u8 pad[4];
+	__u8 spared_why;       /* enum spared_why */
+	__u32 signal_after_ns; /* FLOW_KILLED: from time_ns until the signal was sent; at most 2^32 - 1 */
 	char comm[16];
 	struct origin origin;
 };
@@ -187,13 +187,14 @@ struct flow_counters {
 	__u64 checked;
 	__u64 killed;
 	__u64 reported;
-	__u64 refused; /* protected processes */
+	__u64 refused; /* the daemon's own, and so on (SPARED_PROCESS): not told of */
 	__u64 limited;
 	__u64 signal_failed;
 	__u64 lost_events;
-	__u64 lost_units;   /* connects that were not counted: too many units */
-	__u64 lost_counts;  /* connects that were not counted: another CPU held the unit */
-	__u64 lost_pending; /* connections whose answer will not be seen */
+	__u64 lost_units;    /* connects that were not counted: too many units */
+	__u64 lost_counts;   /* connects that were not counted: another CPU held the unit */
+	__u64 lost_pending;  /* connections whose answer will not be seen */
+	__u64 lost_kills[2]; /* of `lost_events`: kills, by FLOW_GROUP_* */
 };
 
 MATCH_ASSERT(sizeof(struct flow_family) == 32);

@@ -11,6 +11,14 @@ static __always_inline __u64 elapsed_ns(__u64 now, __u64 then)
 	return now > then ? now - then : 0;
 }
 
+/* From `then` to this moment, in a record's 32 bits. */
+static __always_inline __u32 since_ns(__u64 then)
+{
+	__u64 passed = elapsed_ns(bpf_ktime_get_ns(), then);
+
+	return passed < ~0U ? passed : ~0U;
+}
+
 /* volatile: user space writes it while programs run. */
 volatile struct enforce_config settings = {};
 

@@ -271,10 +271,15 @@ static __always_inline enum enforcement enforce(__u64 groups, const struct place
 {
 	enum enforcement verdict;
 
-	*why = spared_why(place);
+	if (in_canary()) {
+		*why = groups & settings.canary_groups ? SPARED_NOT : SPARED_PROCESS;
+		verdict = ENFORCE_KILLED;
+	} else {
+		*why = spared_why(place);
+		verdict = *why ? ENFORCE_REFUSED : enforcement_for(groups, place);
+	}
 	if (*why)
 		return ENFORCE_REFUSED;
-	verdict = enforcement_for(groups, place);
 	if (verdict == ENFORCE_KILLED && (!may_signal || bpf_send_signal(SIGKILL)))
 		return ENFORCE_FAILED;
 	return verdict;

@@ -219,9 +219,10 @@ static __always_inline bool counting_needs_place(void)
 }
 
 /* `limit_unit` is that of current_place(), where it is needed. */
-static __noinline int count_destination(const struct flow_act *act, __u64 limit_unit, struct count_result *result)
+static __noinline int count_destination(const struct flow_act *act, __u64 limit_unit, __u64 now,
+					struct count_result *result)
 {
-	struct pair_search search = {.now = bpf_ktime_get_ns(), .window = flow.window_ns, .found = FLOW_PAIRS};
+	struct pair_search search = {.now = now, .window = flow.window_ns, .found = FLOW_PAIRS};
 	struct flow_counters *counters;
 	struct flow_pair *pair;
 	__u32 zero = 0, slot;

@@ -112,7 +112,6 @@ static __always_inline void put_process(struct flow_event *event, struct origin_
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	event->time_ns = bpf_ktime_get_ns();
 	event->start_boottime_ns = start_boottime(task);
 	event->cgroup_id = bpf_get_current_cgroup_id();
 	event->pid = bpf_get_current_pid_tgid() >> 32;
@@ -127,6 +126,8 @@ struct flow_report {
 	const struct flow_act *act;
 	const struct flow_unit *unit; /* whose destinations are told, or NULL */
 	struct place place;
+	__u64 time_ns;
+	__u32 signal_after_ns;
 	__u32 generation;
 	__u8 group;
 	__u8 verdict;
@@ -147,6 +148,8 @@ static __noinline int tell(const struct flow_report *report)
 		return 0;
 	if (!scratch) {
 		counters->lost_events++;
+		if (report->verdict == FLOW_KILLED)
+			counters->lost_kills[report->group & 1]++;
 		return 0;
 	}
 	act = report->act;
@@ -154,6 +157,8 @@ static __noinline int tell(const struct flow_report *report)
 	__builtin_memset(event, 0, __builtin_offsetof(struct flow_event, origin));
 	put_process(event, &scratch->names);
 	__builtin_memcpy(event->addr, act->addr, 16);
+	event->time_ns = report->time_ns;
+	event->signal_after_ns = report->signal_after_ns;
 	event->port = act->port;
 	event->protocol = act->protocol;
 	event->hook = act->hook;
@@ -176,8 +181,11 @@ static __noinline int tell(const struct flow_report *report)
 	} else {
 		lost = bpf_ringbuf_output(&events, event, size, 0);
 	}
-	if (lost)
+	if (lost) {
 		counters->lost_events++;
+		if (event->verdict == FLOW_KILLED)
+			counters->lost_kills[event->group & 1]++;
+	}
 	__sync_lock_test_and_set(&scratch->busy, 0);
 	return 0;
 }

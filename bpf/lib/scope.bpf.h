@@ -84,13 +84,20 @@ static __noinline bool below_any(const volatile struct scope_entry *entries, __u
 	return search.found;
 }
 
+/* One of the daemon's own canaries? Nobody else gets into their cgroup: only root of the node can write to it, and a
+ * container cannot name it. */
+static __always_inline bool in_canary(void)
+{
+	return settings.canary_cgroup && bpf_get_current_cgroup_id() == settings.canary_cgroup;
+}
+
 static __noinline bool current_in_scope(void)
 {
 	const volatile struct scope_set *set = &settings.scope[settings.active_scope & 1];
 
 	if (set->includes && !below_any(set->include, set->includes))
-		return false;
-	return !set->excludes || !below_any(set->exclude, set->excludes);
+		return in_canary();
+	return !set->excludes || !below_any(set->exclude, set->excludes) || in_canary();
 }
 
 #endif

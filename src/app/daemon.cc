@@ -51,12 +51,14 @@ Daemon::Daemon(RunOptions options)
       pods_([this](const std::string& path) { events_.prefetch(path); }),
       events_(log_, pods_),
       status_(
-          events_.kills(), [this](metrics::Exposition& out) { collect(out); }, nullptr) {
+          events_.kills(), [this](metrics::Exposition& out) { collect(out); },
+          [this] { return canaries_.states(); }) {
   events_.kills().when_added([this] { status_.sample_if_due(); });
 }
 
 // Also after a start that has failed half way: its threads use what would be destroyed before them.
 Daemon::~Daemon() {
+  canaries_.stop();
   if (responses_) responses_->stop();
   pods_.stop();
   events_.stop();
@@ -93,6 +95,7 @@ Result<config::Config> Daemon::load_configuration(std::vector<std::string>& erro
   if (!options_.metrics_listen.empty()) config.metrics.listen = options_.metrics_listen;
   if (options_.control_socket) config.control.socket = *options_.control_socket;
   if (options_.scan_interval_s) config.execwhacker.scan_interval_s = *options_.scan_interval_s;
+  if (options_.canary_interval_s) config.canary.interval_s = *options_.canary_interval_s;
   if (options_.log_level) config.log.level = *options_.log_level;
   config.dry_run = config.dry_run || options_.dry_run;
   // A detector that is off has no rules; its hook then finds nothing, and can be given rules by a
@@ -122,8 +125,12 @@ void Daemon::watch_lists(const std::vector<std::string>& patterns) {
 }
 
 Result<Daemon::Prepared> Daemon::prepare(const config::Config& config, std::uint32_t generation) {
-  return Prepared{.rules = TRY(detect::ExecRules::compile(config.execwhacker, generation)),
-                  .flow = TRY(Flow::prepare(config.tcpflowkiller, generation))};
+  Bait bait = canaries_.bait(config);
+  Prepared out{.rules = TRY(detect::ExecRules::compile(config.execwhacker, generation, bait.word)),
+               .flow = TRY(Flow::prepare(config.tcpflowkiller, generation, bait.address)),
+               .bait = std::move(bait)};
+  if (!out.rules->has_canary()) out.bait.word.clear();
+  return out;
 }
 
 Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
@@ -153,6 +160,9 @@ Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
   apply_flow(config, std::move(prepared.flow));
   notifications_.use(config.webhook);
   events_.use(config.containers);
+  enabled_[0] = config.execwhacker.enabled;
+  enabled_[1] = config.monero.enabled;
+  enabled_[2] = config.tcpflowkiller.enabled;
   rules_ = rules->size();
   patterns_ = rules->allow_list().patterns();
   executables_ = rules->allow_list().executables();
@@ -202,6 +212,7 @@ Result<void> Daemon::start() {
   }
   log_warnings(warnings);
   Prepared prepared = TRY(prepare(*config, ++generation_));
+  Bait bait = std::move(prepared.bait);
   std::unique_ptr<detect::ExecProgram> loaded = TRY((loader.join(), std::move(*program)));
 
   limit_.use(&loaded->enforcement());
@@ -213,7 +224,7 @@ Result<void> Daemon::start() {
   responses_ = std::make_unique<Responses>(
       events_, pods_,
       [this](const enforce::ProcessId& process) { return enforcer_->refusal(process); });
-  audit_ = std::make_unique<ExecAudit>(*enforcer_, events_, *responses_);
+  audit_ = std::make_unique<ExecAudit>(*enforcer_, events_, *responses_, trap_);
   exec_ = std::make_unique<detect::ExecDetector>(
       std::move(loaded), [this](const detect::Finding& finding) { return audit_->handle(finding); },
       [this](const std::string& cgroup, detect::Subject& out) { pods_.locate(cgroup, out); });
@@ -222,7 +233,7 @@ Result<void> Daemon::start() {
     status_.sample_if_due();
   });
   load_monero();
-  flow_ = std::make_unique<Flow>(events_, pods_, *responses_);
+  flow_ = std::make_unique<Flow>(events_, pods_, *responses_, trap_);
   events_.use(config->containers);
   TRY(pods_.use(standing_settings(*config)));
   pods_.start(exec_->program().enforcement());
@@ -232,6 +243,7 @@ Result<void> Daemon::start() {
   TRY(exec_->start());
   up_ = true;
   start_monero();
+  prove(*config, std::move(bait));
   keep(std::move(*config));
   ++reloads_ok_;
   status_.started();
@@ -252,7 +264,8 @@ void Daemon::keep(config::Config config) {
   config_ = std::move(config);
   config_.execwhacker.groups = {};
   config_.tcpflowkiller = {};
-  enabled_ = config_.execwhacker.enabled;
+  // Nobody looks at it where no metrics are served.
+  run_statistics_.use(!config_.metrics.listen.empty() && config_.metrics.bpf_statistics);
 }
 
 void Daemon::reload() {
@@ -262,7 +275,9 @@ void Daemon::reload() {
   const auto attempt = [&]() -> Result<void> {
     config::Config config = TRY(load_configuration(errors, warnings));
     Prepared prepared = TRY(prepare(config, generation_ + 1));
+    Bait bait = std::move(prepared.bait);
     TRY(apply(config, std::move(prepared)));
+    prove(config, std::move(bait));
     warn_of_what_needs_a_start(config_, config, warnings);
     keep(std::move(config));
     return {};
@@ -322,6 +337,8 @@ Result<void> Daemon::run() {
   TRY(start());
   Result<void> result = loop();
   server_.reset();
+  run_statistics_.stop();
+  canaries_.stop();
   monero_.stop();
   flow_->stop();
   exec_->stop();

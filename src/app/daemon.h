@@ -1,12 +1,15 @@
 // Daemon: everything that `cryptnono run` starts, and its main loop.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "app/canaries.h"
+#include "app/canary_trap.h"
 #include "app/event_log.h"
 #include "app/exec_audit.h"
 #include "app/flow.h"
@@ -24,6 +27,7 @@
 #include "detect/exec/exec_detector.h"
 #include "enforce/enforcer.h"
 #include "http/server.h"
+#include "kernel/run_statistics.h"
 #include "metrics/exposition.h"
 
 namespace cryptnono::app {
@@ -35,6 +39,7 @@ struct RunOptions {
   std::vector<std::string> metrics_listen;    // if not empty: instead of metrics.listen
   std::optional<std::string> control_socket;  // if given: instead of control.socket
   std::optional<double> scan_interval_s;
+  std::optional<double> canary_interval_s;
   std::optional<config::LogLevel> log_level;
   bool dry_run = false;
   std::string overrides;  // settings as the text of one more file, the last one
@@ -62,9 +67,14 @@ class Daemon {
   struct Prepared {
     std::shared_ptr<detect::ExecRules> rules;
     Flow::Prepared flow;
+    Bait bait;
   };
-  static Result<Prepared> prepare(const config::Config& config, std::uint32_t generation);
+  Result<Prepared> prepare(const config::Config& config, std::uint32_t generation);
   Result<void> apply(const config::Config& config, Prepared prepared);
+  // Has canaries prove what is in force.
+  void prove(const config::Config& config, Bait bait);
+  void tell_canary_cgroup(std::uint64_t cgroup_id);
+  [[nodiscard]] bool is_up(Detector detector) const;
   void apply_flow(const config::Config& config, Flow::Prepared prepared);
   void log_what_is_missing();
   void load_monero();
@@ -78,6 +88,9 @@ class Daemon {
   void keep(config::Config config);
   void reload();
   void collect(metrics::Exposition& out) const;
+  void collect_exec(metrics::Exposition& out) const;
+  void collect_runs(metrics::Exposition& out) const;
+  [[nodiscard]] std::vector<kernel::ProgramRuns> program_runs() const;
   void log(config::LogLevel level, std::string_view event, JsonLine line = {});
   void log_warnings(const std::vector<std::string>& warnings);
 
@@ -86,6 +99,7 @@ class Daemon {
   LineWriter log_;
   PodWatch pods_;
   EventLog events_;
+  CanaryTrap trap_;
   Notifications notifications_{events_};
   Health health_;
   StatusSource status_;
@@ -96,7 +110,8 @@ class Daemon {
   std::atomic<bool> reload_ok_ = true;
   std::atomic<std::uint64_t> reloads_ok_ = 0, reloads_failed_ = 0;
   std::atomic<std::int64_t> loaded_at_ = 0;  // Unix time
-  std::atomic<bool> up_ = false, enabled_ = false;
+  std::atomic<bool> up_ = false;
+  std::array<std::atomic<bool>, kDetectors> enabled_{};  // by Detector
 
   KernelLimit limit_;
   std::unique_ptr<enforce::Enforcer> enforcer_;
@@ -106,6 +121,10 @@ class Daemon {
   Monero monero_;  // after exec_, which it asks for cgroups
   std::unique_ptr<Flow> flow_;
   bool flow_unavailable_ = false;
+  // What the kernel side costs; reads programs of all the others.
+  mutable kernel::RunStatistics run_statistics_{[this] { return program_runs(); }};
+  // Before all that it proves is gone, it stops.
+  Canaries canaries_{log_, trap_, [this](std::uint64_t id) { tell_canary_cgroup(id); }};
   std::unique_ptr<http::Server> server_;
 };
 

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "app/daemon.h"
+#include "app/outcomes.h"
+#include "app/process_metrics.h"
 
 #ifndef CRYPTNONO_VERSION
 #define CRYPTNONO_VERSION "unknown"
@@ -10,35 +12,25 @@
 
 namespace cryptnono::app {
 
+using metrics::Metric;
+
 void Daemon::collect(metrics::Exposition& out) const {
-  using metrics::Metric;
-  const auto counters = exec_->counters();
-  const exec_stats& kernel = counters.kernel;
-  out.add(Metric::kChecked, {"execwhacker.bpf"}, std::uint64_t{kernel.checked});
-  out.add(Metric::kChecked, {"psutil.process_iter"}, counters.scanned);
-  audit_->collect(out);
+  for (std::size_t i = 0; i < enabled_.size(); ++i)
+    out.add(Metric::kDetectorEnabled, {metrics::values::kDetector.at(i)},
+            enabled_.at(i) ? 1.0 : 0.0);
+  for (std::size_t i = 0; i < kDetectors; ++i)
+    out.add(Metric::kDetectorUp, {metrics::values::kDetector.at(i)},
+            is_up(static_cast<Detector>(i)) ? 1.0 : 0.0);
+  canaries_.collect(out);
+  collect_exec(out);
   monero_.collect(out);
   flow_->collect(out);
   notifications_.collect(out);
-  out.add(Metric::kDetectorUp, {"execwhacker"}, up_ && enabled_ ? 1.0 : 0.0);
-  out.add(Metric::kRefused, {"execwhacker"}, std::uint64_t{kernel.refused});
-  const std::array<std::pair<std::string_view, std::uint64_t>, 4> losses{
-      {{"events-ring-full", kernel.lost_events},
-       {"decisions-ring-full", kernel.lost_decisions},
-       {"recursion", counters.recursion_misses},
-       {"unreadable-arguments", kernel.unreadable}}};
-  for (const auto& [reason, count] : losses)
-    out.add(Metric::kEventsLost, {"execwhacker", reason}, count);
-  out.add(Metric::kRulesLoaded, {"execwhacker", "banned"}, static_cast<double>(rules_));
-  out.add(Metric::kRulesLoaded, {"execwhacker", "allowed-pattern"}, static_cast<double>(patterns_));
-  out.add(Metric::kRulesLoaded, {"execwhacker", "allowed-executable"},
-          static_cast<double>(executables_));
   out.add(Metric::kReloadSuccessful, {}, reload_ok_ ? 1.0 : 0.0);
   out.add(Metric::kReloadTimestamp, {}, static_cast<double>(loaded_at_));
   out.add(Metric::kReloads, {"success"}, reloads_ok_);
   out.add(Metric::kReloads, {"failure"}, reloads_failed_);
   out.add(Metric::kGeneration, {}, static_cast<double>(generation_));
-  out.add(Metric::kScanSeconds, {"execwhacker"}, counters.last_scan_s);
   out.add(Metric::kLogLinesDropped, {}, log_.dropped());
   const PodWatch::Counters cgroups = pods_.counters();
   out.add(Metric::kCgroups, {"container"}, static_cast<double>(cgroups.containers));
@@ -51,7 +43,50 @@ void Daemon::collect(metrics::Exposition& out) const {
   out.add(Metric::kContainerLookups, {"failed"}, lookups.failed);
   out.add(Metric::kContainerLookups, {"dropped"}, lookups.dropped);
   responses_->collect(out);
+  collect_runs(out);
+  collect_process(out);
   out.add(Metric::kBuildInfo, {CRYPTNONO_VERSION}, 1.0);
+}
+
+void Daemon::collect_exec(metrics::Exposition& out) const {
+  const auto counters = exec_->counters();
+  const exec_stats& kernel = counters.kernel;
+  out.add(Metric::kChecked, {"execwhacker.bpf"}, std::uint64_t{kernel.checked});
+  out.add(Metric::kChecked, {"psutil.process_iter"}, counters.scanned);
+  audit_->collect({.kills = {kernel.lost_kills, 0}, .refused = kernel.refused}, out);
+  Outcomes::collect_limit("execwhacker", limit_.state(), out);
+  const std::array<std::pair<std::string_view, std::uint64_t>, 4> losses{
+      {{"events-ring-full", kernel.lost_events},
+       {"decisions-ring-full", kernel.lost_decisions},
+       {"recursion", counters.recursion_misses},
+       {"unreadable-arguments", kernel.unreadable}}};
+  for (const auto& [reason, count] : losses)
+    out.add(Metric::kEventsLost, {"execwhacker", reason}, count);
+  out.add(Metric::kRulesLoaded, {"execwhacker", "banned"}, static_cast<double>(rules_));
+  out.add(Metric::kRulesLoaded, {"execwhacker", "allowed-pattern"}, static_cast<double>(patterns_));
+  out.add(Metric::kRulesLoaded, {"execwhacker", "allowed-executable"},
+          static_cast<double>(executables_));
+  out.add(Metric::kScanSeconds, {"execwhacker"}, counters.last_scan_s);
+}
+
+void Daemon::collect_runs(metrics::Exposition& out) const {
+  const kernel::RunStatistics::Totals totals = run_statistics_.totals();
+  out.add(Metric::kBpfStatisticsSeconds, {}, static_cast<double>(totals.on_ns) / 1e9);
+  for (const std::string_view program : metrics::values::kProgram) {
+    const auto found = totals.programs.find(std::string(program));
+    if (found == totals.programs.end()) continue;
+    out.add(Metric::kBpfRunSeconds, {program}, static_cast<double>(found->second.run_ns) / 1e9);
+    out.add(Metric::kBpfRuns, {program}, found->second.runs);
+  }
+}
+
+std::vector<kernel::ProgramRuns> Daemon::program_runs() const {
+  std::vector<kernel::ProgramRuns> out;
+  if (exec_) out.push_back(std::as_const(*exec_).program().runs());
+  monero_.add_runs(out);
+  flow_->add_runs(out);
+  pods_.add_runs(out);
+  return out;
 }
 
 }  // namespace cryptnono::app

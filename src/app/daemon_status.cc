@@ -53,7 +53,7 @@ void Daemon::log_what_is_missing() {
 }
 
 void Daemon::load_monero() {
-  const Result<void> loaded = monero_.load(events_, pods_, *responses_);
+  const Result<void> loaded = monero_.load(events_, pods_, *responses_, trap_);
   if (!loaded) log_unavailable("monero", loaded.error());
 }
 

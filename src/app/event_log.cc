@@ -73,6 +73,13 @@ bool is_container(const container::CgroupIdentity& identity) {
          identity.runtime != container::Runtime::kUser;
 }
 
+void add(runtime::ContainerLookup::Counters& sum, const runtime::ContainerLookup::Counters& more) {
+  sum.found += more.found;
+  sum.unknown += more.unknown;
+  sum.failed += more.failed;
+  sum.dropped += more.dropped;
+}
+
 // Of a reading of CLOCK_MONOTONIC; 0: now.
 double unix_time_of(std::uint64_t ns) {
   const double ago = ns == 0 ? 0 : static_cast<double>(elapsed_ns(monotonic_ns(), ns)) / 1e9;
@@ -148,6 +155,7 @@ void EventLog::use(const config::Containers& containers) {
   std::shared_ptr<runtime::ContainerLookup> old;  // ends when the last that uses it has
   const std::lock_guard lock(mutex_);
   if (lookup_ && settings == settings_) return;
+  if (lookup_) add(past_, lookup_->counters());
   old = std::exchange(lookup_, std::make_shared<runtime::ContainerLookup>(settings));
   settings_ = settings;
 }
@@ -247,7 +255,9 @@ void EventLog::remember(status::Kill kill, const std::optional<container::Pod>& 
 
 runtime::ContainerLookup::Counters EventLog::counters() const {
   const std::lock_guard lock(mutex_);
-  return lookup_ ? lookup_->counters() : runtime::ContainerLookup::Counters{};
+  runtime::ContainerLookup::Counters out = past_;
+  if (lookup_) add(out, lookup_->counters());
+  return out;
 }
 
 }  // namespace cryptnono::app

@@ -81,9 +81,10 @@ class EventLog {
   const PodWatch& pods_;
   RecentKills kills_;
   mutable std::mutex mutex_;
-  // Both guarded by mutex_.
+  // All three guarded by mutex_.
   runtime::LookupSettings settings_;
   std::shared_ptr<runtime::ContainerLookup> lookup_;
+  runtime::ContainerLookup::Counters past_;  // of those before it
   std::mutex receive_mutex_;
   Receive receive_;  // guarded by receive_mutex_
 };

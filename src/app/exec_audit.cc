@@ -17,33 +17,14 @@ std::string_view source_name(detect::Source source) {
   return source == detect::Source::kExec ? "execwhacker.bpf" : "psutil.process_iter";
 }
 
-ExecAudit::ExecAudit(enforce::Enforcer& enforcer, EventLog& log, Responses& responses)
-    : enforcer_(enforcer), log_(log), responses_(responses) {}
+ExecAudit::ExecAudit(enforce::Enforcer& enforcer, EventLog& log, Responses& responses,
+                     CanaryTrap& trap)
+    : enforcer_(enforcer), log_(log), responses_(responses), trap_(trap) {}
 
-bool ExecAudit::handle(const Finding& finding) {
-  PerSource& counts = counts_[static_cast<std::size_t>(finding.source)];
+// What was done by the kernel side, or what is done now.
+enforce::Action ExecAudit::act_on(const Finding& finding) {
   enforce::Action action;
   switch (finding.kind) {
-    case Finding::Kind::kSpared:
-      ++counts.spared;
-      if (finding.exec_ns != 0)
-        decision_seconds_.observe(static_cast<double>(monotonic_ns() - finding.exec_ns) / 1e9);
-      log_spared(finding, finding.judgement.allowed_by);
-      return true;
-    case Finding::Kind::kProtected:
-      action = {.outcome = Outcome::kSpared,
-                .time_ns = finding.exec_ns,
-                .refused_why = {},
-                .spared = finding.spared};
-      break;
-    case Finding::Kind::kKilledInKernel:
-      action = {.outcome = Outcome::kKilled, .time_ns = finding.exec_ns, .refused_why = {}};
-      break;
-    case Finding::Kind::kReportedInKernel:
-      action = {.outcome = finding.limited ? Outcome::kLimited : Outcome::kReported,
-                .time_ns = finding.exec_ns,
-                .refused_why = {}};
-      break;
     case Finding::Kind::kBanned: {
       const std::uint64_t begin = monotonic_ns();
       action = enforcer_.act({.pid = finding.pid,
@@ -51,14 +32,52 @@ bool ExecAudit::handle(const Finding& finding) {
                               .unit = finding.unit,
                               .groups = finding.judgement.groups},
                              finding.still_holds);
-      act_seconds_.observe(static_cast<double>(action.time_ns - begin) / 1e9);
+      act_seconds_.observe(seconds_between(begin, action.time_ns));
       if (finding.exec_ns != 0) {
-        verdict_seconds_.observe(static_cast<double>(begin - finding.exec_ns) / 1e9);
-        decision_seconds_.observe(static_cast<double>(action.time_ns - finding.exec_ns) / 1e9);
+        verdict_seconds_.observe(seconds_between(finding.exec_ns, begin));
+        decision_seconds_.observe(seconds_between(finding.exec_ns, action.time_ns));
       }
+      return action;
     }
+    case Finding::Kind::kProtected:
+      action.outcome = Outcome::kSpared;
+      action.spared = finding.spared;
+      break;
+    case Finding::Kind::kKilledInKernel:
+      action.outcome = Outcome::kKilled;
+      action.time_ns = finding.signal_ns;
+      return action;
+    default:
+      action.outcome = finding.limited ? Outcome::kLimited : Outcome::kReported;
   }
-  counts.outcomes.count(action.outcome);
+  action.time_ns = finding.exec_ns;
+  return action;
+}
+
+// One that a scan meets is another detector's.
+bool ExecAudit::handle_canary(const Finding& finding) {
+  if (finding.source == detect::Source::kScan) return true;
+  enforce::Outcome outcome = Outcome::kKilled;
+  if (finding.kind != Finding::Kind::kKilledInKernel)
+    outcome =
+        enforcer_.act({.pid = finding.pid, .start_ticks = finding.start_ticks, .canary = true})
+            .outcome;
+  if (outcome == Outcome::kKilled) trap_.tell(Detector::kExecwhacker);
+  return true;
+}
+
+bool ExecAudit::handle(const Finding& finding) {
+  if (trap_.caught(finding)) return handle_canary(finding);
+  const auto source = static_cast<std::size_t>(finding.source);
+  const std::uint64_t since = finding.exec_ns != 0 ? finding.exec_ns : monotonic_ns();
+  if (finding.kind == Finding::Kind::kSpared) {
+    outcomes_.count_spared(source);
+    if (finding.exec_ns != 0) decision_seconds_.observe(seconds_between(since, monotonic_ns()));
+    log_spared(finding, finding.judgement.allowed_by);
+    return true;
+  }
+  const enforce::Action action = act_on(finding);
+  outcomes_.count(action, since, source);
   // Not worth a line at each scan: it is in nobody's scope.
   if (action.outcome == Outcome::kRefused) return true;
   if (action.outcome == Outcome::kSpared) {
@@ -123,7 +142,7 @@ void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t 
       .add("action", words.action);
   add_process(line, finding, note.record);
   if (finding.exec_ns != 0 && outcome == Outcome::kKilled) {
-    line.add("exec_to_signal_us", static_cast<double>(signal_ns - finding.exec_ns) / 1e3);
+    line.add("exec_to_signal_us", seconds_between(finding.exec_ns, signal_ns) * 1e6);
     line.add("in_kernel", finding.kind == Finding::Kind::kKilledInKernel);
   }
   if (done > config::Action::kKill) line.add("response", config::action_word(done));
@@ -144,31 +163,22 @@ void ExecAudit::log_spared(const Finding& finding, const std::string& allowed_by
   log_.write(std::move(line), "Not killing process", "info", finding);
 }
 
-void ExecAudit::collect(metrics::Exposition& out) const {
+void ExecAudit::collect(const Outcomes::Untold& untold, metrics::Exposition& out) const {
   using metrics::Metric;
-  std::uint64_t reported = 0;
-  std::uint64_t limited = 0;
-  std::uint64_t errors = 0;
-  std::uint64_t spared = 0;
+  const auto counts = outcomes_.collect("execwhacker", untold, out);
+  std::uint64_t failed = 0;
   for (const detect::Source source : {detect::Source::kExec, detect::Source::kScan}) {
-    const PerSource& counts = counts_[static_cast<std::size_t>(source)];
+    const Outcomes::Counts& each = counts.at(static_cast<std::size_t>(source));
     const std::string_view name = source_name(source);
-    out.add(Metric::kKilled, {name}, counts.outcomes.killed);
-    out.add(Metric::kMissed, {name}, counts.outcomes.missed);
-    out.add(Metric::kAllowed, {name, "allowed-pattern"}, counts.spared);
-    reported += counts.outcomes.reported + counts.outcomes.limited;
-    limited += counts.outcomes.limited;
-    errors += counts.outcomes.errors;
-    spared += counts.outcomes.spared;
+    out.add(Metric::kKilled, {name}, each.killed);
+    out.add(Metric::kMissed, {name}, each.missed);
+    out.add(Metric::kAllowed, {name, "allowed-pattern"}, each.spared);
+    failed += each.failed;
   }
-  out.add(Metric::kUnexpectedErrors, {}, errors);
-  out.add(Metric::kReported, {"execwhacker"}, reported);
-  out.add(Metric::kProtected, {"execwhacker"}, spared);
-  out.add(Metric::kLimitSuppressed, {"execwhacker"}, limited);
-  out.add(Metric::kKillFailed, {"execwhacker"}, errors);
-  out.add(Metric::kLogAndKillSeconds, act_seconds_);
-  out.add(Metric::kKillIfNeededSeconds, verdict_seconds_);
-  out.add(Metric::kDecisionSeconds, decision_seconds_);
+  out.add(Metric::kUnexpectedErrors, {}, failed);
+  out.add(Metric::kLogAndKillSeconds, {}, act_seconds_);
+  out.add(Metric::kKillIfNeededSeconds, {}, verdict_seconds_);
+  out.add(Metric::kDecisionSeconds, {}, decision_seconds_);
 }
 
 }  // namespace cryptnono::app

@@ -1,13 +1,13 @@
 // ExecAudit: what happens to a finding of execwhacker: enforcement, log, counters.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <string>
 
+#include "app/canary_trap.h"
 #include "app/event_log.h"
-#include "app/outcome_words.h"
+#include "app/outcomes.h"
 #include "app/responses.h"
 #include "base/json_line.h"
 #include "config/types.h"
@@ -21,7 +21,7 @@ namespace cryptnono::app {
 class ExecAudit {
  public:
   // The references must outlive the object.
-  ExecAudit(enforce::Enforcer& enforcer, EventLog& log, Responses& responses);
+  ExecAudit(enforce::Enforcer& enforcer, EventLog& log, Responses& responses, CanaryTrap& trap);
 
   // Acts on the finding if it is still to be acted on, logs and counts. Returns false if a later
   // scan should come back to it.
@@ -31,8 +31,8 @@ class ExecAudit {
   void set_dry_run(bool dry_run) { dry_run_ = dry_run; }
   // Lines of kills, of sparing and of reports are written at kInfo and below only.
   void set_log_level(config::LogLevel level) { log_level_ = level; }
-  // Adds what was counted to a scrape.
-  void collect(metrics::Exposition& out) const;
+  // Adds what was counted, here and by the kernel side, to a scrape.
+  void collect(const Outcomes::Untold& untold, metrics::Exposition& out) const;
 
  private:
   void log_line(const detect::Finding& finding, enforce::Outcome outcome, std::uint64_t signal_ns,
@@ -46,15 +46,15 @@ class ExecAudit {
   enforce::Enforcer& enforcer_;
   EventLog& log_;
   Responses& responses_;
+  CanaryTrap& trap_;
   std::atomic<std::uint32_t> max_command_line_bytes_ = 32768;
   std::atomic<bool> dry_run_ = false;
   std::atomic<config::LogLevel> log_level_ = config::LogLevel::kInfo;
 
-  struct PerSource {
-    OutcomeCounters outcomes;
-    std::atomic<std::uint64_t> spared = 0;
-  };
-  std::array<PerSource, 2> counts_;  // by detect::Source
+  enforce::Action act_on(const detect::Finding& finding);
+  bool handle_canary(const detect::Finding& finding);
+
+  Outcomes outcomes_;  // by detect::Source
   metrics::Histogram act_seconds_, verdict_seconds_, decision_seconds_;
 };
 

@@ -1,7 +1,9 @@
 #include "app/flow.h"
 
 #include "app/kernel_scope.h"
+#include "app/outcomes.h"
 #include "container/scope.h"
+#include "kernel/counters.h"
 
 namespace cryptnono::app {
 
@@ -32,9 +34,10 @@ flow_settings scan_of(const config::Tcpflowkiller& config) {
 
 }  // namespace
 
-Result<Flow::Prepared> Flow::prepare(const config::Tcpflowkiller& config,
-                                     std::uint32_t generation) {
-  return Prepared{.tables = TRY(detect::FlowTables::build(config, generation)),
+Result<Flow::Prepared> Flow::prepare(const config::Tcpflowkiller& config, std::uint32_t generation,
+                                     const std::optional<config::AddressRange>& canary) {
+  return Prepared{.tables = TRY(detect::FlowTables::build(config, generation, canary)),
+                  .canary = canary,
                   .bans = config.bans.size(),
                   .allowed = config.allowed.size()};
 }
@@ -49,6 +52,7 @@ Result<void> Flow::apply(const config::Config& config, Prepared prepared,
   const bool kill = !config.dry_run && kills(config.tcpflowkiller.action);
   const detect::FlowSettings settings{
       .tables = std::move(prepared.tables),
+      .canary = std::move(prepared.canary),
       .scan = scan_of(config.tcpflowkiller),
       .kill_groups = kill ? 1U << FLOW_GROUP_BANNED | 1U << FLOW_GROUP_SCAN : 0U,
       .limit = config.tcpflowkiller.limit,
@@ -93,22 +97,45 @@ void Flow::stop() {
   limit_.use(nullptr);
   pods_.also(nullptr);
   const std::lock_guard lock(mutex_);
+  if (detector_) past_ = total();
   detector_.reset();
+}
+
+// What was counted by the program that is loaded and those before it: no counter falls when the
+// detector is switched off and on.
+detect::FlowProgram::Stats Flow::total() const {
+  detect::FlowProgram::Stats out = past_;
+  if (!detector_) return out;
+  const auto now = detector_->program().stats();
+  kernel::add_counters(out.kernel, now.kernel);
+  out.recursion_misses += now.recursion_misses;
+  return out;
+}
+
+void Flow::set_canary_cgroup(std::uint64_t cgroup_id) {
+  const std::lock_guard lock(mutex_);
+  if (detector_) detector_->program().enforcement().set_canary_cgroup(cgroup_id);
+}
+
+void Flow::add_runs(std::vector<kernel::ProgramRuns>& out) const {
+  const std::lock_guard lock(mutex_);
+  if (!detector_) return;
+  for (kernel::ProgramRuns& each : detector_->program().runs()) out.push_back(std::move(each));
 }
 
 void Flow::collect(metrics::Exposition& out) const {
   using metrics::Metric;
-  out.add(Metric::kDetectorUp, {"tcpflowkiller"}, up() ? 1.0 : 0.0);
+  Outcomes::collect_limit("tcpflowkiller", limit(), out);
   const std::lock_guard lock(mutex_);
-  audit_.collect(out);
-  if (!detector_) return;
-  const auto stats = detector_->program().stats();
+  const auto stats = total();
+  static_assert(static_cast<int>(detect::FlowFinding::Reason::kBannedAddress) ==
+                    FLOW_GROUP_BANNED &&
+                static_cast<int>(detect::FlowFinding::Reason::kScan) == FLOW_GROUP_SCAN);
+  audit_.collect({.kills = {stats.kernel.lost_kills[FLOW_GROUP_BANNED],
+                            stats.kernel.lost_kills[FLOW_GROUP_SCAN]},
+                  .refused = stats.kernel.refused},
+                 out);
   out.add(Metric::kFlowChecked, {}, std::uint64_t{stats.kernel.checked});
-  out.add(Metric::kFlowUnits, {}, static_cast<double>(detector_->units()));
-  out.add(Metric::kFlowHooks, {}, static_cast<double>(hooks()));
-  out.add(Metric::kRulesLoaded, {"tcpflowkiller", "banned"}, static_cast<double>(bans_));
-  out.add(Metric::kRulesLoaded, {"tcpflowkiller", "allowed-address"},
-          static_cast<double>(allowed_));
   const std::array<std::pair<std::string_view, std::uint64_t>, 5> losses{
       {{"events-ring-full", stats.kernel.lost_events},
        {"recursion", stats.recursion_misses},
@@ -117,6 +144,12 @@ void Flow::collect(metrics::Exposition& out) const {
        {"pending-table-full", stats.kernel.lost_pending}}};
   for (const auto& [reason, count] : losses)
     out.add(Metric::kEventsLost, {"tcpflowkiller", reason}, count);
+  if (!detector_) return;
+  out.add(Metric::kFlowUnits, {}, static_cast<double>(detector_->units()));
+  out.add(Metric::kFlowHooks, {}, static_cast<double>(hooks()));
+  out.add(Metric::kRulesLoaded, {"tcpflowkiller", "banned"}, static_cast<double>(bans_));
+  out.add(Metric::kRulesLoaded, {"tcpflowkiller", "allowed-address"},
+          static_cast<double>(allowed_));
 }
 
 }  // namespace cryptnono::app

@@ -23,17 +23,19 @@ namespace cryptnono::app {
 class Flow {
  public:
   // All must outlive the object.
-  Flow(EventLog& log, PodWatch& pods, Responses& responses)
-      : pods_(pods), audit_(limit_, log, responses) {}
+  Flow(EventLog& log, PodWatch& pods, Responses& responses, CanaryTrap& trap)
+      : pods_(pods), audit_(limit_, log, responses, trap) {}
 
   // The rest of a configuration that is known to be good: its tables. What cannot be used is an
   // error, and nothing changes.
   struct Prepared {
     detect::FlowTables tables;
+    std::optional<config::AddressRange> canary;  // banned for canaries alone
     std::size_t bans = 0;
     std::size_t allowed = 0;
   };
-  static Result<Prepared> prepare(const config::Tcpflowkiller& config, std::uint32_t generation);
+  static Result<Prepared> prepare(const config::Tcpflowkiller& config, std::uint32_t generation,
+                                  const std::optional<config::AddressRange>& canary);
 
   // Puts a configuration in force: loads and attaches, changes, or takes away. `shared`: the
   // objects that the kernel side shares with execwhacker.
@@ -47,16 +49,22 @@ class Flow {
   [[nodiscard]] const std::string& why_not_better() const {
     return detector_->program().why_not_better();
   }
+  void set_canary_cgroup(std::uint64_t cgroup_id);  // any thread
   void collect(metrics::Exposition& out) const;
+  [[nodiscard]] enforce::LimitState limit() const { return limit_.state(); }  // any thread
+  // Of the kernel side's programs, if they are loaded. Any thread.
+  void add_runs(std::vector<kernel::ProgramRuns>& out) const;
 
  private:
   Result<void> start(config::ConnectHooks best, const kernel::SharedMaps& shared);
+  [[nodiscard]] detect::FlowProgram::Stats total() const;  // mutex_ is held
 
   PodWatch& pods_;
   KernelLimit limit_;
   FlowAudit audit_;
   mutable std::mutex mutex_;  // for detector_: collect() reads what apply() may take away
   std::unique_ptr<detect::FlowDetector> detector_;
+  detect::FlowProgram::Stats past_;  // of programs that are gone; guarded by mutex_
   config::ConnectHooks best_hooks_ = config::ConnectHooks::kKill;  // as asked for
   std::atomic<bool> up_ = false;
   std::atomic<std::size_t> bans_ = 0, allowed_ = 0;

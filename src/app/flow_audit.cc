@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "app/event_record.h"
+#include "app/outcome_words.h"
 #include "base/clock.h"
 #include "config/actions.h"
 #include "config/address_range.h"
@@ -82,8 +83,9 @@ std::string addresses(const FlowFinding& finding) {
 
 }  // namespace
 
-FlowAudit::FlowAudit(enforce::BlastLimit& limit, EventLog& log, Responses& responses)
-    : enforcer_(limit), log_(log), responses_(responses) {}
+FlowAudit::FlowAudit(enforce::BlastLimit& limit, EventLog& log, Responses& responses,
+                     CanaryTrap& trap)
+    : enforcer_(limit), log_(log), responses_(responses), trap_(trap) {}
 
 void FlowAudit::apply(const config::Config& config, enforce::Policy policy) {
   enforcer_.set_policy(std::make_shared<enforce::Policy>(std::move(policy)));
@@ -93,43 +95,58 @@ void FlowAudit::apply(const config::Config& config, enforce::Policy policy) {
   log_level_ = config.log.level;
 }
 
+// What was done by the kernel side, or what is done now.
+enforce::Action FlowAudit::act_on(const FlowFinding& finding) {
+  enforce::Action action;
+  switch (finding.kind) {
+    case FlowFinding::Kind::kKilledInKernel:
+      action.outcome = Outcome::kKilled;
+      action.time_ns = finding.signal_ns;
+      return action;
+    case FlowFinding::Kind::kReportedInKernel:
+      action.outcome = finding.limited ? Outcome::kLimited : Outcome::kReported;
+      break;
+    case FlowFinding::Kind::kProtected:
+      action.outcome = Outcome::kSpared;
+      action.spared = finding.spared;
+      break;
+    default:
+      return enforcer_.act({.pid = finding.pid,
+                            .start_ticks = finding.start_ticks,
+                            .unit = finding.unit,
+                            .groups = std::uint64_t{1} << static_cast<unsigned>(finding.reason)});
+  }
+  action.time_ns = finding.time_ns;
+  return action;
+}
+
+bool FlowAudit::handle_canary(const FlowFinding& finding) {
+  if (finding.kind == FlowFinding::Kind::kSeen) return true;
+  enforce::Outcome outcome = Outcome::kKilled;
+  if (finding.kind != FlowFinding::Kind::kKilledInKernel)
+    outcome =
+        enforcer_.act({.pid = finding.pid, .start_ticks = finding.start_ticks, .canary = true})
+            .outcome;
+  if (outcome == Outcome::kKilled) trap_.tell(Detector::kTcpflowkiller);
+  return true;
+}
+
 bool FlowAudit::handle(const FlowFinding& finding) {
+  if (trap_.caught(finding)) return handle_canary(finding);
   if (finding.kind == FlowFinding::Kind::kSeen) {
     log_seen(finding);
     return true;
   }
-  const std::uint64_t begin = monotonic_ns();
-  enforce::Action action;
-  switch (finding.kind) {
-    case FlowFinding::Kind::kKilledInKernel:
-      action = {.outcome = Outcome::kKilled, .time_ns = finding.time_ns, .refused_why = {}};
-      break;
-    case FlowFinding::Kind::kReportedInKernel:
-      action = {.outcome = finding.limited ? Outcome::kLimited : Outcome::kReported,
-                .time_ns = finding.time_ns,
-                .refused_why = {}};
-      break;
-    case FlowFinding::Kind::kProtected:
-      action = {.outcome = Outcome::kSpared,
-                .time_ns = finding.time_ns,
-                .refused_why = {},
-                .spared = finding.spared};
-      break;
-    default:
-      action = enforcer_.act({.pid = finding.pid,
-                              .start_ticks = finding.start_ticks,
-                              .unit = finding.unit,
-                              .groups = std::uint64_t{1} << static_cast<unsigned>(finding.reason)});
-  }
-  counts_[static_cast<std::size_t>(finding.reason)].count(action.outcome);
+  const std::uint64_t since = finding.time_ns != 0 ? finding.time_ns : monotonic_ns();
+  const enforce::Action action = act_on(finding);
+  outcomes_.count(action, since, static_cast<std::size_t>(finding.reason));
   if (action.outcome == Outcome::kRefused) return true;
   if (action.outcome == Outcome::kSpared && !first_time(finding)) return true;
-  const std::uint64_t since = finding.time_ns != 0 ? finding.time_ns : begin;
-  if (action.outcome == Outcome::kKilled)
-    log_and_kill_seconds_.observe(static_cast<double>(action.time_ns - since) / 1e9);
   config::Action done = config::Action::kKill;
-  if (action.outcome == Outcome::kKilled)
+  if (action.outcome == Outcome::kKilled) {
+    log_and_kill_seconds_.observe(seconds_between(since, action.time_ns));
     done = responses_.after_kill(finding, "tcpflowkiller", action_);
+  }
   const OutcomeWords words = words_of(action.outcome);
   EventLog::Note note{
       .record = record_of(finding, action.outcome == Outcome::kKilled ? action.time_ns : 0),
@@ -145,7 +162,7 @@ bool FlowAudit::handle(const FlowFinding& finding) {
   add_fields(line, finding, words.action, note.record);
   if (action.outcome == Outcome::kSpared) line.add("allowedby", protected_by(action.spared));
   if (action.outcome == Outcome::kKilled) {
-    line.add("connect_to_signal_us", static_cast<double>(action.time_ns - since) / 1e3)
+    line.add("connect_to_signal_us", seconds_between(since, action.time_ns) * 1e6)
         .add("in_kernel", finding.kind == FlowFinding::Kind::kKilledInKernel);
   }
   if (done > config::Action::kKill) line.add("response", config::action_word(done));
@@ -208,29 +225,15 @@ void FlowAudit::log_seen(const FlowFinding& finding) {
   log_.write(std::move(line), "Connection established", "info", finding, EventLog::Form::kNested);
 }
 
-void FlowAudit::collect(metrics::Exposition& out) const {
+void FlowAudit::collect(const Outcomes::Untold& untold, metrics::Exposition& out) const {
   using metrics::Metric;
-  std::uint64_t reported = 0;
-  std::uint64_t limited = 0;
-  std::uint64_t errors = 0;
-  std::uint64_t refused = 0;
-  std::uint64_t spared = 0;
+  const auto counts = outcomes_.collect("tcpflowkiller", untold, out);
   for (const auto reason : {FlowFinding::Reason::kBannedAddress, FlowFinding::Reason::kScan}) {
-    const OutcomeCounters& counts = counts_[static_cast<std::size_t>(reason)];
-    out.add(Metric::kFlowKilled, {reason_name(reason)}, counts.killed);
-    out.add(Metric::kFlowMissed, {reason_name(reason)}, counts.missed);
-    reported += counts.reported + counts.limited;
-    limited += counts.limited;
-    errors += counts.errors;
-    refused += counts.refused;
-    spared += counts.spared;
+    const Outcomes::Counts& each = counts.at(static_cast<std::size_t>(reason));
+    out.add(Metric::kFlowKilled, {reason_name(reason)}, each.killed);
+    out.add(Metric::kFlowMissed, {reason_name(reason)}, each.missed);
   }
-  out.add(Metric::kReported, {"tcpflowkiller"}, reported);
-  out.add(Metric::kLimitSuppressed, {"tcpflowkiller"}, limited);
-  out.add(Metric::kRefused, {"tcpflowkiller"}, refused);
-  out.add(Metric::kProtected, {"tcpflowkiller"}, spared);
-  out.add(Metric::kKillFailed, {"tcpflowkiller"}, errors);
-  out.add(Metric::kFlowLogAndKillSeconds, log_and_kill_seconds_);
+  out.add(Metric::kFlowLogAndKillSeconds, {}, log_and_kill_seconds_);
 }
 
 }  // namespace cryptnono::app

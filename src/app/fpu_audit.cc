@@ -4,6 +4,7 @@
 
 #include "app/event_record.h"
 #include "app/outcome_words.h"
+#include "base/clock.h"
 #include "config/actions.h"
 #include "detect/exec/exec_rules.h"
 
@@ -12,7 +13,8 @@ namespace cryptnono::app {
 using detect::FpuFinding;
 using enforce::Outcome;
 
-FpuAudit::FpuAudit(EventLog& log, Responses& responses) : log_(log), responses_(responses) {}
+FpuAudit::FpuAudit(EventLog& log, Responses& responses, CanaryTrap& trap)
+    : log_(log), responses_(responses), trap_(trap) {}
 
 void FpuAudit::apply(const config::Config& config, const container::Scope& scope,
                      decltype(enforce::Policy::may_touch) may_touch) {
@@ -27,14 +29,21 @@ void FpuAudit::apply(const config::Config& config, const container::Scope& scope
 }
 
 bool FpuAudit::handle(const FpuFinding& finding) {
+  if (trap_.caught(finding)) {
+    if (finding.cleared) return true;
+    const enforce::Action action =
+        enforcer_.act({.pid = finding.pid, .start_ticks = finding.start_ticks, .canary = true});
+    if (action.outcome == Outcome::kKilled) trap_.tell(Detector::kMonero);
+    return true;
+  }
   if (finding.cleared) {
-    ++spared_;
+    outcomes_.count_spared();
     log_spared(finding, "");
     return true;
   }
   const enforce::Action action = enforcer_.act(
       {.pid = finding.pid, .start_ticks = finding.start_ticks, .unit = finding.unit, .groups = 1});
-  counts_.count(action.outcome);
+  outcomes_.count(action, finding.first_ns);
   if (action.outcome == Outcome::kRefused) return true;
   if (action.outcome == Outcome::kSpared) {
     log_spared(finding, protected_by(action.spared));
@@ -42,7 +51,7 @@ bool FpuAudit::handle(const FpuFinding& finding) {
   }
   config::Action done = config::Action::kKill;
   if (action.outcome == Outcome::kKilled) {
-    kill_seconds_.observe(static_cast<double>(finding.span_ns) / 1e9);
+    kill_seconds_.observe(seconds_between(finding.first_ns, action.time_ns));
     done = responses_.after_kill(finding, "monero", action_);
   }
   log_line(finding, action.outcome, action.outcome == Outcome::kKilled ? action.time_ns : 0, done);
@@ -110,15 +119,11 @@ void FpuAudit::log_spared(const FpuFinding& finding, const std::string& allowed_
 
 void FpuAudit::collect(metrics::Exposition& out) const {
   using metrics::Metric;
-  out.add(Metric::kMoneroKilled, {}, counts_.killed);
-  out.add(Metric::kMoneroMissed, {}, counts_.missed);
-  out.add(Metric::kMoneroSpared, {}, spared_);
-  out.add(Metric::kReported, {"monero"}, counts_.reported + counts_.limited);
-  out.add(Metric::kRefused, {"monero"}, counts_.refused);
-  out.add(Metric::kProtected, {"monero"}, counts_.spared);
-  out.add(Metric::kLimitSuppressed, {"monero"}, counts_.limited);
-  out.add(Metric::kKillFailed, {"monero"}, counts_.errors);
-  out.add(Metric::kMoneroKillSeconds, kill_seconds_);
+  const Outcomes::Counts counts = outcomes_.collect("monero", {}, out)[0];
+  out.add(Metric::kMoneroKilled, {}, counts.killed);
+  out.add(Metric::kMoneroMissed, {}, counts.missed);
+  out.add(Metric::kMoneroSpared, {}, counts.spared);
+  out.add(Metric::kMoneroKillSeconds, {}, kill_seconds_);
 }
 
 }  // namespace cryptnono::app

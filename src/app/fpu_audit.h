@@ -5,8 +5,9 @@
 #include <cstdint>
 #include <string>
 
+#include "app/canary_trap.h"
 #include "app/event_log.h"
-#include "app/outcome_words.h"
+#include "app/outcomes.h"
 #include "app/responses.h"
 #include "base/json_line.h"
 #include "config/types.h"
@@ -20,8 +21,8 @@ namespace cryptnono::app {
 // All methods from any thread.
 class FpuAudit {
  public:
-  // Both must outlive the object.
-  FpuAudit(EventLog& log, Responses& responses);
+  // All must outlive the object.
+  FpuAudit(EventLog& log, Responses& responses, CanaryTrap& trap);
 
   // What may be done: `scope` without the exempt cgroups.
   void apply(const config::Config& config, const container::Scope& scope,
@@ -29,6 +30,7 @@ class FpuAudit {
   // Acts, logs and counts. Returns false if the process should be judged again.
   bool handle(const detect::FpuFinding& finding);
   void collect(metrics::Exposition& out) const;
+  [[nodiscard]] enforce::LimitState limit() const { return limit_.state(); }
 
  private:
   void log_line(const detect::FpuFinding& finding, enforce::Outcome outcome,
@@ -40,14 +42,14 @@ class FpuAudit {
 
   EventLog& log_;
   Responses& responses_;
+  CanaryTrap& trap_;
   std::atomic<config::Action> action_ = config::Action::kKill;
   enforce::WindowLimit limit_;
   enforce::Enforcer enforcer_{limit_};
   std::atomic<std::uint32_t> max_command_line_bytes_ = 32768;
   std::atomic<bool> dry_run_ = false;
   std::atomic<config::LogLevel> log_level_ = config::LogLevel::kInfo;
-  OutcomeCounters counts_;
-  std::atomic<std::uint64_t> spared_ = 0;
+  Outcomes outcomes_;
   metrics::Histogram kill_seconds_;
 };
 

@@ -23,9 +23,15 @@ class KernelLimit : public enforce::BlastLimit {
     const Result<bool> answer = kernel_->admit(group, unit);
     return answer && *answer;
   }
+  [[nodiscard]] enforce::LimitState state() const override {
+    const std::lock_guard lock(mutex_);
+    if (kernel_ == nullptr) return {};
+    const auto [units, most] = kernel_->limit_use();
+    return {.targets = units, .max_targets = most};
+  }
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   kernel::Enforcement* kernel_ = nullptr;  // guarded by mutex_
 };
 

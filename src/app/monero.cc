@@ -4,9 +4,10 @@
 
 namespace cryptnono::app {
 
-Result<void> Monero::load(EventLog& log, const PodWatch& pods, Responses& responses) {
+Result<void> Monero::load(EventLog& log, const PodWatch& pods, Responses& responses,
+                          CanaryTrap& trap) {
   std::unique_ptr<detect::FpuProgram> program = TRY(detect::FpuProgram::load());
-  audit_ = std::make_unique<FpuAudit>(log, responses);
+  audit_ = std::make_unique<FpuAudit>(log, responses, trap);
   detector_ = std::make_unique<detect::FpuDetector>(
       std::move(program),
       [this](const detect::FpuFinding& finding) { return audit_->handle(finding); },
@@ -47,9 +48,9 @@ void Monero::stop() {
 
 void Monero::collect(metrics::Exposition& out) const {
   using metrics::Metric;
-  out.add(Metric::kDetectorUp, {"monero"}, up() ? 1.0 : 0.0);
   if (!detector_) return;
   audit_->collect(out);
+  Outcomes::collect_limit("monero", limit(), out);
   const auto counters = detector_->counters();
   out.add(Metric::kMoneroSuspects, {}, static_cast<double>(counters.suspects));
   out.add(Metric::kMoneroRealTime, {}, real_time() ? 1.0 : 0.0);

@@ -1,8 +1,7 @@
-// How an outcome of enforcement reads in the log and in the metrics, for every detector.
+// How an outcome of enforcement reads in the log, for every detector.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -35,34 +34,6 @@ constexpr OutcomeWords words_of(enforce::Outcome outcome) {
       return {"reported", "Would have killed process", "info"};
   }
 }
-
-// Any thread.
-struct OutcomeCounters {
-  std::atomic<std::uint64_t> killed = 0, missed = 0, reported = 0, limited = 0, refused = 0,
-                             spared = 0, errors = 0;
-
-  void count(enforce::Outcome outcome) { ++of(outcome); }
-
- private:
-  std::atomic<std::uint64_t>& of(enforce::Outcome outcome) {
-    switch (outcome) {
-      case enforce::Outcome::kKilled:
-        return killed;
-      case enforce::Outcome::kGone:
-        return missed;
-      case enforce::Outcome::kReported:
-        return reported;
-      case enforce::Outcome::kLimited:
-        return limited;
-      case enforce::Outcome::kRefused:
-        return refused;
-      case enforce::Outcome::kSpared:
-        return spared;
-      default:
-        return errors;
-    }
-  }
-};
 
 // Whether the process is to be found again, until it may be killed.
 constexpr bool to_be_tried_again(enforce::Outcome outcome) {

@@ -1,6 +1,7 @@
 #include "app/pod_watch.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -125,6 +126,7 @@ void PodWatch::tell_rules() {
 }
 
 void PodWatch::watch() {
+  pthread_setname_np(pthread_self(), "cgroups");
   // What is in a new container is not known until this has run.
   const sched_param priority{.sched_priority = 1};
   sched_setscheduler(0, SCHED_FIFO, &priority);
@@ -214,6 +216,7 @@ kernel::UnitCgroup PodWatch::unit_of(const CgroupOwner& owner) const {
 }
 
 void PodWatch::ask_forever() {
+  pthread_setname_np(pthread_self(), "runtimes");
   auto pause = kFirstPause;
   std::unique_lock lock(mutex_);
   while (!stopping_) {

@@ -66,6 +66,10 @@ class PodWatch {
     std::uint64_t events_lost = 0;
   };
   [[nodiscard]] Counters counters() const;
+  // Of the kernel side's program, if it is loaded. After start(): any thread.
+  void add_runs(std::vector<kernel::ProgramRuns>& out) const {
+    if (events_) out.push_back(events_->runs());
+  }
   [[nodiscard]] const std::string& why_no_events() const { return why_no_events_; }
 
  private:

@@ -11,6 +11,7 @@
 #include "app/event_record.h"
 #include "base/clock.h"
 #include "status/json.h"
+#include "status/page.h"
 
 #ifndef CRYPTNONO_VERSION
 #define CRYPTNONO_VERSION "unknown"
@@ -62,33 +63,28 @@ std::map<std::string, std::uint64_t> by_second_label(const Exposition& numbers, 
   return out;
 }
 
-// The series that only one detector has. They are the predecessor's.
+// What each detector looks at has a series of its own; all the rest is told by detector.
 struct OwnSeries {
   std::string_view detector;
-  Metric checked, killed, missed, spared;
-  std::string_view spared_label;
+  Metric checked;
 };
 constexpr std::array<OwnSeries, 3> kOwnSeries{{
-    {"execwhacker", Metric::kChecked, Metric::kKilled, Metric::kMissed, Metric::kAllowed,
-     "allowed-pattern"},
-    {"monero", Metric::kMoneroSamples, Metric::kMoneroKilled, Metric::kMoneroMissed,
-     Metric::kMoneroSpared, ""},
-    {"tcpflowkiller", Metric::kFlowChecked, Metric::kFlowKilled, Metric::kFlowMissed,
-     Metric::kCount, ""},
+    {"execwhacker", Metric::kChecked},
+    {"monero", Metric::kMoneroSamples},
+    {"tcpflowkiller", Metric::kFlowChecked},
 }};
 
 void add_numbers(const Exposition& numbers, const OwnSeries& own, status::Detector& out) {
   const std::string_view name = own.detector;
   out.up = sum(numbers, Metric::kDetectorUp, name).value_or(0) != 0;
-  out.counts = {
-      .checked = count(numbers, own.checked),
-      .killed = count(numbers, own.killed),
-      .reported = count(numbers, Metric::kReported, name),
-      .spared = own.spared == Metric::kCount ? 0 : count(numbers, own.spared, own.spared_label),
-      .protects = count(numbers, Metric::kProtected, name),
-      .missed = count(numbers, own.missed),
-      .failed = count(numbers, Metric::kKillFailed, name),
-      .suppressed = count(numbers, Metric::kLimitSuppressed, name)};
+  out.counts = {.checked = count(numbers, own.checked),
+                .killed = count(numbers, Metric::kDetectorKilled, name),
+                .reported = count(numbers, Metric::kReported, name),
+                .spared = count(numbers, Metric::kDetectorSpared, name),
+                .protects = count(numbers, Metric::kProtected, name),
+                .missed = count(numbers, Metric::kDetectorMissed, name),
+                .failed = count(numbers, Metric::kKillFailed, name),
+                .suppressed = count(numbers, Metric::kLimitSuppressed, name)};
   out.rules = by_second_label(numbers, Metric::kRulesLoaded, name);
   out.lost = by_second_label(numbers, Metric::kEventsLost, name);
   if (const auto targets = sum(numbers, Metric::kLimitTargets, name))
@@ -278,7 +274,7 @@ void StatusSource::sample(const Exposition& numbers) {
   History::ByDetector totals;
   for (const OwnSeries& own : kOwnSeries) {
     totals[std::string(own.detector)] = {
-        .killed = count(numbers, own.killed),
+        .killed = count(numbers, Metric::kDetectorKilled, own.detector),
         .reported = count(numbers, Metric::kReported, own.detector),
         .lost = count(numbers, Metric::kEventsLost, own.detector)};
   }
@@ -297,7 +293,13 @@ status::Sources StatusSource::sources(Health& health) {
                 sample(numbers);
                 return numbers.text();
               },
-          .open_metrics = nullptr,  // here goes OpenMetrics: the same with open_metrics()
+          .open_metrics =
+              [this] {
+                Exposition numbers;
+                collect_(numbers);
+                sample(numbers);
+                return numbers.open_metrics();
+              },
           .status_json = [this](bool details) { return status::to_json(read(details)); },
           .unhealthy = [&health] { return health.probe(monotonic_ns()); },
           .not_ready = [this] { return not_ready(); },
@@ -306,7 +308,7 @@ status::Sources StatusSource::sources(Health& health) {
                 const std::lock_guard lock(mutex_);
                 return details_;
               },
-          .page = nullptr};  // here goes the page: [] { return status::page_html(); }
+          .page = [] { return status::page_html(); }};
 }
 
 }  // namespace cryptnono::app

@@ -24,6 +24,11 @@ constexpr std::uint64_t elapsed_ns(std::uint64_t now, std::uint64_t then) {
   return now > then ? now - then : 0;
 }
 
+// The same in seconds.
+constexpr double seconds_between(std::uint64_t then, std::uint64_t now) {
+  return static_cast<double>(elapsed_ns(now, then)) / 1e9;
+}
+
 // task_struct.start_boottime in the unit of /proc/PID/stat's start time: clock ticks since boot,
 // rounded down as the kernel does (nsec_to_clock_t).
 inline std::uint64_t boottime_ns_to_ticks(std::uint64_t ns) {

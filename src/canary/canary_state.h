@@ -7,7 +7,7 @@
 
 namespace cryptnono::canary {
 
-enum class Result : std::uint8_t {
+enum class Outcome : std::uint8_t {
   kOff,          // the detector is off, or canaries are
   kPending,      // none has been run yet since the start, or since the detector was switched on
   kPassed,       // it died in time, and the event of its death arrived
@@ -19,7 +19,7 @@ enum class Result : std::uint8_t {
 
 struct State {
   std::string_view detector;  // "execwhacker", "monero" or "tcpflowkiller"
-  Result result = Result::kOff;
+  Outcome result = Outcome::kOff;
   std::int64_t at = 0;         // Unix time of the last run; 0: never
   std::int64_t passed_at = 0;  // Unix time of the last one that passed; 0: never
   double lived_s = 0;          // how long the last one lived
@@ -27,26 +27,26 @@ struct State {
 
   // Says nothing against the detector.
   [[nodiscard]] bool good() const {
-    return result != Result::kSurvived && result != Result::kUntold && result != Result::kFailed;
+    return result != Outcome::kSurvived && result != Outcome::kUntold && result != Outcome::kFailed;
   }
 };
 
 // "passed" and so on.
-constexpr std::string_view result_word(Result result) {
+constexpr std::string_view result_word(Outcome result) {
   switch (result) {
-    case Result::kOff:
+    case Outcome::kOff:
       return "off";
-    case Result::kPending:
+    case Outcome::kPending:
       return "pending";
-    case Result::kPassed:
+    case Outcome::kPassed:
       return "passed";
-    case Result::kSurvived:
+    case Outcome::kSurvived:
       return "survived";
-    case Result::kUntold:
+    case Outcome::kUntold:
       return "untold";
-    case Result::kFailed:
+    case Outcome::kFailed:
       return "failed";
-    case Result::kUnavailable:
+    case Outcome::kUnavailable:
       return "unavailable";
   }
   return "";

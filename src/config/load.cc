@@ -33,6 +33,7 @@ namespace {
 
 constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr double kMaxScanInterval = 365.0 * 24 * 3600;
+constexpr double kMaxCanaryInterval = 24 * 3600;
 
 // All of `path`, if it is not larger than a document may be.
 Result<std::string> read_file(const std::string& path) {
@@ -223,6 +224,13 @@ std::vector<Fields::Key> Loader::setting_keys(Fields& fields, std::uint16_t file
       {"containers", [&](Name name, Value value) { read_containers(fields, name, value); }},
       {"log", [&](Name name, Value value) { read_log(fields, name, value); }},
       {"metrics", [&](Name name, Value value) { read_metrics(fields, name, value); }},
+      {"canary",
+       [&](Name name, Value value) {
+         fields.read_mapping(name, value, {{"interval", [&](Name key, Value item) {
+                                              fields.read_seconds(key, item, kMaxCanaryInterval,
+                                                                  config_.canary.interval_s);
+                                            }}});
+       }},
       {"control", [&](Name name, Value value) { read_control(fields, name, value); }},
       {"webhook",
        [&](Name name, Value value) {
@@ -340,15 +348,18 @@ void Loader::read_metrics(Fields& fields, Name name, Value value) {
     });
     if (is_list) config_.metrics.listen = std::move(addresses);
   };
-  fields.read_mapping(name, value,
-                      {{"listen", read_listen}, {"details", [&](Name key, Value item) {
-                                                   fields.read_choice<MetricsDetails>(
-                                                       key, item,
-                                                       {{"none", MetricsDetails::kNone},
-                                                        {"loopback", MetricsDetails::kLoopback},
-                                                        {"all", MetricsDetails::kAll}},
-                                                       config_.metrics.details);
-                                                 }}});
+  fields.read_mapping(
+      name, value,
+      {{"listen", read_listen},
+       {"bpfStatistics",
+        [&](Name key, Value item) { fields.read_bool(key, item, config_.metrics.bpf_statistics); }},
+       {"details", [&](Name key, Value item) {
+          fields.read_choice<MetricsDetails>(key, item,
+                                             {{"none", MetricsDetails::kNone},
+                                              {"loopback", MetricsDetails::kLoopback},
+                                              {"all", MetricsDetails::kAll}},
+                                             config_.metrics.details);
+        }}});
 }
 
 void Loader::read_control(Fields& fields, Name name, Value value) {

@@ -187,6 +187,7 @@ enum class MetricsDetails : std::uint8_t { kNone, kLoopback, kAll };
 
 struct Metrics {
   std::vector<std::string> listen;  // "address:port"; empty: no metrics server
+  bool bpf_statistics = true;       // measure now and then what the kernel side costs
   MetricsDetails details = MetricsDetails::kNone;
 };
 
@@ -209,6 +210,11 @@ struct Webhook {
   bool operator==(const Webhook&) const = default;
 };
 
+// The daemon's proof of itself.
+struct Canary {
+  double interval_s = 300;  // 0: none; else 1 to 86400
+};
+
 struct Config {
   std::vector<std::string> files;  // paths as given, in order; then the lists of addresses
   bool dry_run = false;            // nothing is killed by anything; everything is reported
@@ -223,6 +229,7 @@ struct Config {
   Containers containers;
   Log log;
   Metrics metrics;
+  Canary canary;
   Control control;
   Webhook webhook;
 };

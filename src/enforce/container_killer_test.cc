@@ -31,7 +31,7 @@ class ContainerKillerWays : public testing::TestWithParam<Way> {
     return out;
   }
   [[nodiscard]] static KillResult kill(const std::string& path) {
-    return kill_container(path, spare_self, {.time_ms = 2000, .best = GetParam().means});
+    return kill_container(path, spare_self, {.time_ms = 10'000, .best = GetParam().means});
   }
 
   Victims victims_;

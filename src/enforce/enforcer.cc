@@ -73,6 +73,11 @@ Action Enforcer::act(const Target& target, const std::function<bool()>& still_ho
   // Not by its state: a process whose main thread has ended reads Z and runs on in the others.
   if (!stat || process->wait_end(0)) return done(Outcome::kGone);
   if ((stat->flags & kKernelThread) != 0) return done(Outcome::kRefused, "kernel thread");
+  const auto kill = [&] {
+    if (process->signal(SIGKILL)) return done(Outcome::kKilled);
+    return done(process->wait_end(0) ? Outcome::kGone : Outcome::kFailed);
+  };
+  if (target.canary) return kill();
   const std::string cgroup = reader.read_cgroup(target.pid);
   if (!policy->scope.contains(cgroup)) return done(Outcome::kRefused, "out of scope");
   const Permission permission =
@@ -87,9 +92,7 @@ Action Enforcer::act(const Target& target, const std::function<bool()>& still_ho
   if (permission.report) killing = 0;
   if (killing == 0) return done(Outcome::kReported);
   if (!admitted(killing, target.unit)) return done(Outcome::kLimited);
-  if (!process->signal(SIGKILL))
-    return done(process->wait_end(0) ? Outcome::kGone : Outcome::kFailed);
-  return done(Outcome::kKilled);
+  return kill();
 }
 
 }  // namespace cryptnono::enforce

@@ -27,6 +27,17 @@ struct Target {
   std::uint64_t start_ticks = 0;  // field 22 of /proc/PID/stat
   std::uint64_t unit = 0;         // of the blast-radius limit
   std::uint64_t groups = 0;       // mask of the rule groups that hit
+  // The daemon's own canary: dies whatever scope, protection, mode and limit say.
+  bool canary = false;
+};
+
+// How far a limit is used up: targets that count now, and how many may.
+struct LimitState {
+  std::uint32_t targets = 0;
+  std::uint32_t max_targets = 0;
+
+  // No further target is acted on.
+  [[nodiscard]] bool reached() const { return max_targets != 0 && targets >= max_targets; }
 };
 
 // A rule group that has acted on too many distinct units within a while may not act on new ones.
@@ -35,6 +46,8 @@ class BlastLimit {
   virtual ~BlastLimit() = default;
   // May `group` act on `unit` now? Takes a slot if so. Any thread.
   virtual bool admit(std::uint32_t group, std::uint64_t unit) = 0;
+  // Of the group that has used up the most. Any thread.
+  [[nodiscard]] virtual LimitState state() const = 0;
 };
 
 using container::Permission;

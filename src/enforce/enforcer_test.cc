@@ -28,6 +28,7 @@ class FirstUnits : public BlastLimit {
     seen.insert(unit);
     return true;
   }
+  LimitState state() const override { return {}; }
 
  private:
   std::size_t units_;

@@ -57,6 +57,9 @@ TEST_F(TreeKillerTest, finds_the_line_up_to_the_top) {
   EXPECT_THAT(tree_line(reader, gone), ElementsAre(gone));
 }
 
+// Two hundred processes with a sanitizer's memory take long to end on a busy machine.
+constexpr TreeLimits kPatient{.time_ms = 10'000};
+
 TEST_F(TreeKillerTest, kills_a_fork_bomb_whole_and_no_look_alike) {
   const TestCgroup cgroup;
   if (cgroup.path().empty()) GTEST_SKIP() << "no cgroup v2 to make cgroups in (needs root)";
@@ -67,7 +70,7 @@ TEST_F(TreeKillerTest, kills_a_fork_bomb_whole_and_no_look_alike) {
     Victims::explode(false);
   });
   ASSERT_TRUE(wait_for([&] { return cgroup.pids().size() >= kBombSize - 10; }));
-  const KillResult result = kill_tree(std::vector{bomb}, spare_self);
+  const KillResult result = kill_tree(std::vector{bomb}, spare_self, kPatient);
   EXPECT_TRUE(result.complete) << result.failed_why;
   EXPECT_GE(result.killed, kBombSize - 10);
   EXPECT_THAT(cgroup.pids(), ElementsAre());
@@ -83,7 +86,7 @@ TEST_F(TreeKillerTest, kills_a_fork_bomb_while_it_still_grows) {
     Victims::explode(false);
   });
   ASSERT_TRUE(wait_for([&] { return cgroup.pids().size() >= 5; }));
-  const KillResult result = kill_tree(std::vector{bomb}, spare_self);
+  const KillResult result = kill_tree(std::vector{bomb}, spare_self, kPatient);
   EXPECT_TRUE(result.complete) << result.failed_why;
   EXPECT_THAT(cgroup.pids(), ElementsAre());
 }

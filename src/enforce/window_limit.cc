@@ -30,4 +30,14 @@ bool WindowLimit::admit(std::uint32_t /*group*/, std::uint64_t unit) {
   return true;
 }
 
+LimitState WindowLimit::state() const {
+  const std::lock_guard lock(mutex_);
+  const std::uint64_t now = now_ns_();
+  const std::uint64_t window = std::uint64_t{limit_.window_s} * 1'000'000'000;
+  const auto used = std::count_if(admitted_.begin(), admitted_.end(), [&](const auto& entry) {
+    return elapsed_ns(now, entry.second) < window;
+  });
+  return {.targets = static_cast<std::uint32_t>(used), .max_targets = limit_.max_targets};
+}
+
 }  // namespace cryptnono::enforce

@@ -22,10 +22,11 @@ class WindowLimit : public BlastLimit {
 
   void set(const config::Limit& limit);
   bool admit(std::uint32_t group, std::uint64_t unit) override;
+  [[nodiscard]] LimitState state() const override;
 
  private:
   std::function<std::uint64_t()> now_ns_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   config::Limit limit_;                                           // guarded by mutex_
   std::deque<std::pair<std::uint64_t, std::uint64_t>> admitted_;  // unit, when; guarded by mutex_
 };

@@ -39,5 +39,6 @@ Result<std::unique_ptr<CgroupEvents>> CgroupEvents::start(int v1_number, Handler
 void CgroupEvents::consume() { state_->ring->consume(); }
 int CgroupEvents::epoll_fd() const { return state_->ring->epoll_fd(); }
 std::uint64_t CgroupEvents::lost() const { return state_->skeleton->bss->lost; }
+ProgramRuns CgroupEvents::runs() const { return runs_of(state_->skeleton->progs.cgroup_made); }
 
 }  // namespace cryptnono::kernel

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "kernel/ring_buffer.h"
+#include "kernel/run_statistics.h"
 
 namespace cryptnono::kernel {
 
@@ -30,6 +31,7 @@ class CgroupEvents {
   [[nodiscard]] int epoll_fd() const;
   // Cgroups that were made and not told: look at all of them. Any thread.
   [[nodiscard]] std::uint64_t lost() const;
+  [[nodiscard]] ProgramRuns runs() const;
 
  private:
   struct State;

@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
+#include <iterator>
+#include <span>
 #include <string>
 #include <unordered_set>
 
+#include "base/clock.h"
 #include "container/cgroup_table.h"
 #include "kernel/scope_writer.h"
 
@@ -27,6 +31,19 @@ void Enforcement::set_mode(std::uint64_t kill_groups, const config::Limit& limit
 void Enforcement::set_scope(const std::vector<scope_entry>& include,
                             const std::vector<scope_entry>& exclude) const {
   write_scope(*parts_.settings, include, exclude);
+}
+
+void Enforcement::set_canary_cgroup(std::uint64_t cgroup_id) const {
+  parts_.settings->canary_cgroup = cgroup_id;
+}
+
+void Enforcement::set_canary_groups(std::uint64_t groups) const {
+  parts_.settings->canary_groups = groups;
+}
+
+void Enforcement::set_canary_address(std::uint32_t address, std::uint16_t port) const {
+  parts_.settings->canary_port = port;
+  parts_.settings->canary_address = address;
 }
 
 Result<void> Enforcement::protect(pid_t pid, std::uint64_t start_boottime_ns) const {
@@ -127,6 +144,27 @@ Result<bool> Enforcement::admit(std::uint32_t group, std::uint64_t unit) const {
     return fail_errno("cannot ask the limit", -error);
   }
   return options.retval != 0;
+}
+
+Enforcement::LimitUse Enforcement::limit_use() const {
+  const volatile enforce_config& settings = *parts_.settings;
+  LimitUse out{.units = 0, .most = settings.limit_targets};
+  const std::uint64_t window = settings.limit_window_ns;
+  std::vector<std::uint32_t> groups(MATCH_MAX_GROUPS);
+  std::vector<limit_ring> rings(MATCH_MAX_GROUPS);
+  std::uint32_t next = 0;
+  std::uint32_t count = MATCH_MAX_GROUPS;
+  const int error = bpf_map_lookup_batch(bpf_map__fd(parts_.limit_rings), nullptr, &next,
+                                         groups.data(), rings.data(), &count, nullptr);
+  if (error != 0 && error != -ENOENT) return out;  // ENOENT: that was all
+  const std::uint64_t now = monotonic_ns();
+  for (const limit_ring& ring : std::span(rings).first(count)) {
+    const auto taken = std::count_if(  // as take_slot() of bpf/lib/enforce.bpf.h sees it
+        std::begin(ring.admitted_ns), std::begin(ring.admitted_ns) + out.most,
+        [&](std::uint64_t at) { return at != 0 && elapsed_ns(now, at) < window; });
+    out.units = std::max(out.units, static_cast<std::uint32_t>(taken));
+  }
+  return out;
 }
 
 SharedMaps Enforcement::shared() const {

@@ -54,6 +54,7 @@ class Enforcement {
     bpf_map* units;
     bpf_map* protected_users;
     bpf_map* protected_files;
+    bpf_map* limit_rings;
     bpf_program* limit_admit;
   };
   explicit Enforcement(const Parts& parts) : parts_(parts) {}
@@ -73,8 +74,21 @@ class Enforcement {
   Result<void> set_protected(const std::vector<std::uint32_t>& users,
                              const std::vector<file_key>& files) const;
   void set_place(const PlaceRules& rules) const;
+  // The daemon's canaries (bpf/api/common.h, enforce_config::canary_*): their cgroup in v2, 0 for
+  // none; the rule groups that they die of; the IPv4 address, as in the packet, that is banned for
+  // them alone, 0 for none.
+  void set_canary_cgroup(std::uint64_t cgroup_id) const;
+  void set_canary_groups(std::uint64_t groups) const;
+  void set_canary_address(std::uint32_t address, std::uint16_t port) const;
   // Asks the kernel's blast-radius limit whether `group` may act on `unit`, and takes a slot if so.
   [[nodiscard]] Result<bool> admit(std::uint32_t group, std::uint64_t unit) const;
+
+  // How many units count towards the limit now, in the group that has the most; and how many may.
+  struct LimitUse {
+    std::uint32_t units = 0;
+    std::uint32_t most = 0;
+  };
+  [[nodiscard]] LimitUse limit_use() const;
 
   [[nodiscard]] SharedMaps shared() const;
 

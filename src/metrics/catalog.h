@@ -2,8 +2,9 @@
 // made from it.
 //
 // No label ever holds a command line, a rule, an address, a pod or a user: the users' Prometheus
-// servers may be public. Label values are therefore listed here, all but the version's. A counter
-// has all its series from the first scrape on, at 0, so that rate() sees the first increment.
+// servers may be public. Label values are therefore listed here, all but the version's. Counters
+// and histograms have all their series from the first scrape on, at 0, so that rate() sees the
+// first increment.
 #pragma once
 
 #include <array>
@@ -213,7 +214,8 @@ inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount
     {"cryptnono_processes_spared_total", Type::kCounter, labels::kDetector,
      "Processes that a rule hit and an exception let live"},
     {"cryptnono_kill_latency_seconds", Type::kHistogram, labels::kDetector,
-     "Time from the exec, the connect or the first suspicious sample to the signal"},
+     "Time from the exec, the connect or the first suspicious sample to the signal; of what a scan "
+     "found, from when it did"},
     {"cryptnono_processes_reported_total", Type::kCounter, labels::kDetector,
      "Processes that would have been killed but for the mode"},
     {"cryptnono_processes_refused_total", Type::kCounter, labels::kDetector,

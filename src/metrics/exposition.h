@@ -1,6 +1,7 @@
 // Exposition: collects the values of one scrape, in the catalogue's names.
 #pragma once
 
+#include <prometheus/client_metric.h>
 #include <prometheus/metric_family.h>
 
 #include <array>
@@ -20,6 +21,7 @@ namespace cryptnono::metrics {
 class Histogram {
  public:
   void observe(double seconds);
+  [[nodiscard]] prometheus::ClientMetric::Histogram read() const;
 
   // The predecessor's buckets, and finer ones below.
   static constexpr std::array<double, 26> kBounds{
@@ -27,10 +29,14 @@ class Histogram {
       2.5e-2, 5e-2,   7.5e-2, 1e-1, 2.5e-1, 5e-1, 7.5e-1, 1,      2.5,  5,    7.5,    10,   60};
 
  private:
-  friend class Exposition;
   std::array<std::atomic<std::uint64_t>, kBounds.size() + 1> counts_{};
   std::atomic<double> sum_ = 0;
 };
+
+// Content types of the two formats.
+inline constexpr std::string_view kTextType = "text/plain; version=0.0.4; charset=utf-8";
+inline constexpr std::string_view kOpenMetricsType =
+    "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 // One scrape; one thread. A series is added at most once.
 class Exposition {
@@ -41,19 +47,25 @@ class Exposition {
   void add(Metric metric, std::initializer_list<std::string_view> values, std::uint64_t value) {
     add(metric, values, static_cast<double>(value));
   }
-  void add(Metric metric, const Histogram& histogram);
+  void add(Metric metric, std::initializer_list<std::string_view> values,
+           const Histogram& histogram);
 
   // What was added of one metric.
   [[nodiscard]] const std::vector<prometheus::ClientMetric>& told(Metric metric) const {
     return families_[static_cast<std::size_t>(metric)].metric;
   }
 
-  // All that was added, in the order of the catalogue and in Prometheus' text format. Counters that
-  // were not added stand at 0; gauges and histograms that were not added are left out, for nobody
+  // All that was added, in the order of the catalogue and in Prometheus' text format. Counters and
+  // histograms that were not added stand at 0; gauges that were not added are left out, for nobody
   // knows their value.
   [[nodiscard]] std::string text() const;
+  // The same series in OpenMetrics 1.0, down to the last byte of each line: whichever format a
+  // server asks for, a series is the same series.
+  [[nodiscard]] std::string open_metrics() const;
 
  private:
+  prometheus::ClientMetric& series(Metric metric, std::initializer_list<std::string_view> values);
+
   std::array<prometheus::MetricFamily, kCatalog.size()> families_;
 };
 

@@ -66,7 +66,7 @@ TEST(Exposition, writes_a_histogram_with_cumulative_buckets) {
   histogram.observe(0.0005);  // a bound belongs to its bucket
   histogram.observe(100);
   Exposition exposition;
-  exposition.add(Metric::kDecisionSeconds, histogram);
+  exposition.add(Metric::kDecisionSeconds, {}, histogram);
   const std::vector<std::string> all = lines(exposition);
   const std::string name = "cryptnono_exec_decision_seconds";
   EXPECT_THAT(all, Contains("# TYPE " + name + " histogram"));
@@ -75,6 +75,37 @@ TEST(Exposition, writes_a_histogram_with_cumulative_buckets) {
   EXPECT_THAT(all, Contains(name + "_bucket{le=\"60\"} 2"));
   EXPECT_THAT(all, Contains(name + "_bucket{le=\"+Inf\"} 3"));
   EXPECT_THAT(all, Contains(name + "_count 3"));
+}
+
+TEST(Exposition, has_every_histogram_from_the_start) {
+  Histogram histogram;
+  histogram.observe(2e-6);
+  Exposition exposition;
+  exposition.add(Metric::kKillLatency, {"monero"}, histogram);
+  const std::vector<std::string> all = lines(exposition);
+  const std::string name = "cryptnono_kill_latency_seconds";
+  EXPECT_THAT(all, Contains(name + "_count{detector=\"monero\"} 1"));
+  EXPECT_THAT(all, Contains(name + "_bucket{detector=\"monero\",le=\"2.5e-06\"} 1"));
+  EXPECT_THAT(all, Contains(name + "_count{detector=\"execwhacker\"} 0"));
+  EXPECT_THAT(all, Contains(name + "_bucket{detector=\"execwhacker\",le=\"+Inf\"} 0"));
+}
+
+TEST(Exposition, writes_open_metrics) {
+  Exposition exposition;
+  exposition.add(Metric::kProcessCpu, {}, 0.25);
+  const std::string out = exposition.open_metrics();
+  EXPECT_THAT(out,
+              HasSubstr("# HELP process_cpu_seconds Total user and system CPU time spent in "
+                        "seconds.\n# TYPE process_cpu_seconds counter\n"
+                        "# UNIT process_cpu_seconds seconds\nprocess_cpu_seconds_total 0.25\n"));
+  EXPECT_THAT(out, HasSubstr("# TYPE cryptnono_events_lost counter\ncryptnono_events_lost_total{"));
+  EXPECT_TRUE(out.ends_with("\n# EOF\n"));
+}
+
+// OpenMetrics escapes it in help, the text format does not.
+TEST(Catalog, has_no_quote_in_help) {
+  for (const Description& metric : kCatalog)
+    EXPECT_THAT(std::string(metric.help), Not(HasSubstr("\"")));
 }
 
 TEST(Exposition, keeps_the_buckets_of_the_predecessor) {
@@ -95,7 +126,8 @@ TEST(Exposition, writes_a_timestamp_without_losing_seconds) {
 TEST(Catalog, follows_the_naming_conventions) {
   std::set<std::string_view> names;
   for (const Description& metric : kCatalog) {
-    EXPECT_THAT(std::string(metric.name), testing::MatchesRegex("(cryptnono|process)_[a-z][a-z_]*[a-z]"));
+    EXPECT_THAT(std::string(metric.name),
+                testing::MatchesRegex("(cryptnono|process)_[a-z][a-z_]*[a-z]"));
     EXPECT_FALSE(metric.help.empty()) << metric.name;
     EXPECT_EQ(metric.name.ends_with("_total"), metric.type == Type::kCounter) << metric.name;
     if (metric.type == Type::kHistogram) {

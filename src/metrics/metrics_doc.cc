@@ -45,14 +45,15 @@ std::string labels_text(const Description& metric) {
 }  // namespace
 
 int main() {
-  std::cout
-      << "# Metrics\n\n"
-         "Made from `src/metrics/catalog.h` by `scripts/gen_metrics_doc`; do not edit.\n\n"
-         "Every path of the metrics address answers with these series. A counter has all its "
-         "series from\n"
-         "the start, at 0. No label holds a command line, a rule, an address, a pod or a user.\n\n"
-         "| name | type | labels and their values | meaning |\n"
-         "|---|---|---|---|\n";
+  std::cout << "# Metrics\n\n"
+               "Made from `src/metrics/catalog.h` by `scripts/gen_metrics_doc`; do not edit.\n\n"
+               "Every path of the metrics address answers with these series. Counters and "
+               "histograms have "
+               "all their\n"
+               "series from the start, at 0. No label holds a command line, a rule, an address, a "
+               "pod or a user.\n\n"
+               "| name | type | labels and their values | meaning |\n"
+               "|---|---|---|---|\n";
   for (const Description& metric : kCatalog) {
     std::cout << "| `" << metric.name << "` | " << type_name(metric.type) << " | "
               << labels_text(metric) << " | " << metric.help << " |\n";

@@ -159,11 +159,12 @@ def sandbox():
 
 @pytest.fixture
 def daemon(sandbox, tmp_path):
-    """Starts a daemon scoped to the sandbox. config: YAML text, a list of files, or nothing for the embedded default."""
+    """Starts a daemon scoped to the sandbox. config: YAML text, a list of files, or nothing for the embedded default.
+    `canaries`: seconds between them, 0 for none, None for what the configuration says."""
     running = []
 
     def start(config=None, arguments=(), scope=None, ready=True, stdout=subprocess.PIPE, metrics=False, through=(),
-              socket=None):
+              socket=None, canaries=0):
         files = []
         if isinstance(config, str):
             path = tmp_path / f"config{len(running)}.yaml"
@@ -174,6 +175,8 @@ def daemon(sandbox, tmp_path):
         if socket is None:  # several daemons run at once
             socket = tmp_path / f"control{len(running)}.sock"
         command = ["--scope", str(scope or sandbox.path), "--control-socket", str(socket), *arguments]
+        if canaries is not None:
+            command += ["--canary-interval", str(canaries)]
         port = next(_ports) if metrics else None
         if metrics:
             command += ["--metrics-listen", f"127.0.0.1:{port}"]
@@ -191,6 +194,22 @@ def daemon(sandbox, tmp_path):
     yield start
     for one in running:
         one.stop(expect=0 if one.process.returncode is None else None)
+
+
+def own_containerd(directory, procs=None):
+    """A containerd with its image and the cgroup of its pods; its own processes are in that of `procs`. A generator, for fixtures."""
+    import containerd as runtime  # which uses this file
+    if reason := runtime.missing():
+        pytest.skip(reason)
+    one = runtime.Containerd(directory, {"pause": VICTIMS / "pause_static", "tell": VICTIMS / "tell_argv"}, procs)
+    os.makedirs(f"{cgroup2()}/{one.cgroup}", exist_ok=True)
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def containerd(tmp_path_factory):
+    yield from own_containerd(tmp_path_factory.mktemp("containerd"))
 
 
 class Spawner:

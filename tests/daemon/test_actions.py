@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-import containerd as runtime
-from conftest import B, VICTIMS, cgroup2
+from conftest import B, cgroup2
 from test_protection import run_in
 
 SHELL = "while :; do sleep 0.05; done"
@@ -44,17 +43,6 @@ def test_kill_tree_ends_who_would_start_it_again(daemon, spawn, tmp_path):
     line = watched.wait_for(action="responded", response="kill-tree")
     assert line["processes_killed"] >= 2 and line["detector"] == "execwhacker"
     assert neighbour.poll() is None
-
-
-@pytest.fixture(scope="module")
-def containerd(tmp_path_factory):
-    reason = runtime.missing()
-    if reason:
-        pytest.skip(reason)
-    one = runtime.Containerd(tmp_path_factory.mktemp("containerd"), {"pause": VICTIMS / "pause_static", "tell": VICTIMS / "tell_argv"})
-    os.makedirs(f"{cgroup2()}/{one.cgroup}", exist_ok=True)
-    yield one
-    one.close()
 
 
 @pytest.fixture

@@ -7,29 +7,17 @@ import time
 
 import pytest
 
-import containerd as runtime
-from conftest import B, BINARY, BUILD, VICTIMS, cgroup2
+from conftest import B, BINARY, BUILD, cgroup2
+from image import IMAGE
 
 BINDER = {"BINDER_REF_URL": "https://example.org/repository", "BINDER_CLIENT_IP": "203.0.113.7", "SECRET": "not to be told"}
 ENVIRONMENT = "[BINDER_REF_URL, BINDER_CLIENT_IP]"
 
 
-@pytest.fixture(scope="module")
-def containerd(tmp_path_factory):
-    reason = runtime.missing()
-    if reason:
-        pytest.skip(reason)
-    one = runtime.Containerd(tmp_path_factory.mktemp("containerd"), {"pause": VICTIMS / "pause_static", "tell": VICTIMS / "tell_argv"})
-    yield one
-    one.close()
-
-
 @pytest.fixture
 def pods_scope(containerd):
     """The cgroup of all its pods."""
-    path = f"{cgroup2()}/{containerd.cgroup}"
-    os.makedirs(path, exist_ok=True)
-    return path
+    return f"{cgroup2()}/{containerd.cgroup}"
 
 
 def start(daemon, containerd, scope, more=""):
@@ -38,7 +26,7 @@ def start(daemon, containerd, scope, more=""):
 
 
 def check(line, name, namespace="hub"):
-    assert line["container_type"] == "cri" and line["image"] == runtime.IMAGE
+    assert line["container_type"] == "cri" and line["image"] == IMAGE
     assert line["labels"]["io.kubernetes.pod.name"] == name and line["labels"]["io.kubernetes.pod.namespace"] == namespace
     assert line["labels"]["io.kubernetes.container.name"] == "notebook" and line["labels"]["component"] == "singleuser-server"
     assert (line["pod_name"], line["pod_namespace"], line["container_name"]) == (name, namespace, "notebook")
@@ -59,7 +47,7 @@ def test_a_kill_names_its_pod(daemon, containerd, pods_scope):
     assert line["container_id"] == container
     done = subprocess.run([BINARY, "status", "--socket", watched.socket, "--json"], capture_output=True, timeout=10)
     who = json.loads(done.stdout)["kills"][0]["details"]
-    assert (who["namespace"], who["pod"], who["container"], who["image"]) == ("hub", "jupyter-at-once", "notebook", runtime.IMAGE)
+    assert (who["namespace"], who["pod"], who["container"], who["image"]) == ("hub", "jupyter-at-once", "notebook", IMAGE)
 
 
 def test_what_ran_before_is_named_too(daemon, containerd, pods_scope):

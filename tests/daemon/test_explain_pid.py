@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-import containerd as runtime
-from conftest import B, BINARY, VICTIMS, cgroup2
+from conftest import B, BINARY, cgroup2
+from image import IMAGE
 
 NOWHERE = "/run/cryptnono-no-such.sock"
 RULES = f"bannedCommandStrings: [{B}]\nmonero: {{enabled: false}}\n"
@@ -88,17 +88,6 @@ def test_exit_codes(arguments, code):
     assert (done.stdout == "") == (code != 0)
 
 
-@pytest.fixture(scope="module")
-def containerd(tmp_path_factory):
-    reason = runtime.missing()
-    if reason:
-        pytest.skip(reason)
-    one = runtime.Containerd(tmp_path_factory.mktemp("containerd"), {"pause": VICTIMS / "pause_static"})
-    os.makedirs(f"{cgroup2()}/{one.cgroup}", exist_ok=True)
-    yield one
-    one.close()
-
-
 @pytest.fixture
 def pods(containerd, config, tmp_path):
     """Writes a configuration in whose scope all pods are, and no other process."""
@@ -121,7 +110,7 @@ def test_a_pod_is_named_and_would_die(daemon, containerd, pods):
     path = pods()
     code, said, _ = explain(pid, path)
     assert code == 10 and said["verdict"].startswith("killed: execwhacker: "), said
-    assert (said["container id"], said["container"], said["image"]) == (container, "notebook", runtime.IMAGE)
+    assert (said["container id"], said["container"], said["image"]) == (container, "notebook", IMAGE)
     assert (said["pod"], said["namespace"], said["pod uid"]) == ("jupyter-a (by the runtime)", "hub (by the runtime)", uid)
     assert "component=singleuser-server" in said["labels"] and "tier=user" in said["pod labels"]
     watched = daemon([path], scope=f"{cgroup2()}/{containerd.cgroup}")

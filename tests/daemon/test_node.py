@@ -6,21 +6,9 @@ import time
 
 import pytest
 
-import containerd as runtime
-from conftest import B, VICTIMS, cgroup2, die_with_parent
+from conftest import B, cgroup2, die_with_parent
 
 TOLD = 42  # how /tell exits
-
-
-@pytest.fixture(scope="module")
-def containerd(tmp_path_factory):
-    reason = runtime.missing()
-    if reason:
-        pytest.skip(reason)
-    one = runtime.Containerd(tmp_path_factory.mktemp("containerd"), {"pause": VICTIMS / "pause_static", "tell": VICTIMS / "tell_argv"})
-    os.makedirs(f"{cgroup2()}/{one.cgroup}", exist_ok=True)
-    yield one
-    one.close()
 
 
 def start(daemon, containerd, tmp_path, protect="", words=(B,), **options):

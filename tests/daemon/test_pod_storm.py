@@ -11,21 +11,15 @@ import time
 
 import pytest
 
-import containerd as runtime
-from conftest import B, VICTIMS, cgroup2, die_with_parent
+from conftest import B, cgroup2, die_with_parent, own_containerd
 
 BINDER = {"BINDER_REF_URL": "https://example.org/repository"}
 
 
 @pytest.fixture
 def containerd(tmp_path_factory):
-    reason = runtime.missing()
-    if reason:
-        pytest.skip(reason)
-    one = runtime.Containerd(tmp_path_factory.mktemp("containerd"), {"pause": VICTIMS / "pause_static", "tell": VICTIMS / "tell_argv"})
-    os.makedirs(f"{cgroup2()}/{one.cgroup}", exist_ok=True)
-    yield one
-    one.close()
+    """One for each test: they leave it full."""
+    yield from own_containerd(tmp_path_factory.mktemp("containerd"))
 
 
 def start(daemon, containerd, more="", **options):

@@ -10,22 +10,10 @@ import time
 
 import pytest
 
-import containerd as runtime
-from conftest import B, VICTIMS, Cgroup, cgroup2, die_with_parent
+from conftest import B, Cgroup, cgroup2, die_with_parent, own_containerd
 
 TOLD = 42  # how /tell exits
 NOWHERE = "/run/cryptnono-no-such.sock"
-
-
-@pytest.fixture(scope="module")
-def containerd(tmp_path_factory):
-    reason = runtime.missing()
-    if reason:
-        pytest.skip(reason)
-    one = runtime.Containerd(tmp_path_factory.mktemp("containerd"), {"pause": VICTIMS / "pause_static", "tell": VICTIMS / "tell_argv"})
-    os.makedirs(f"{cgroup2()}/{one.cgroup}", exist_ok=True)
-    yield one
-    one.close()
 
 
 @pytest.fixture
@@ -155,14 +143,9 @@ def test_a_reload_changes_who_is_protected(start, containerd):
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
     """A containerd whose own processes are in a cgroup of the test's, which is in scope."""
-    reason = runtime.missing()
-    if reason:
-        pytest.skip(reason)
     cgroup = Cgroup()
-    one = runtime.Containerd(tmp_path_factory.mktemp("node"), {"pause": VICTIMS / "pause_static", "tell": VICTIMS / "tell_argv"}, str(cgroup.procs))
-    os.makedirs(f"{cgroup2()}/{one.cgroup}", exist_ok=True)
-    yield one, cgroup
-    one.close()
+    for one in own_containerd(tmp_path_factory.mktemp("node"), str(cgroup.procs)):
+        yield one, cgroup
     cgroup.remove()
 
 

@@ -5,6 +5,8 @@ import http.server
 import json
 import queue
 import signal
+import ssl
+import subprocess
 import threading
 import time
 
@@ -16,7 +18,8 @@ from conftest import B
 class Receiver(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self):
+    def __init__(self, certificate=None):
+        """`certificate`: file with a certificate and its key; then it speaks TLS."""
         self.events = queue.Queue()
         self.hang = threading.Event()
         receiver = self
@@ -33,11 +36,17 @@ class Receiver(http.server.ThreadingHTTPServer):
             def log_message(self, *_):
                 pass
         super().__init__(("127.0.0.1", 0), Handler)
+        self.scheme = "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+            self.scheme = "https"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.server_port}/hook"
+        return f"{self.scheme}://127.0.0.1:{self.server_port}/hook"
 
 
 @pytest.fixture
@@ -73,6 +82,39 @@ def test_a_kill_is_told_with_a_signature(daemon, spawn, receiver, tmp_path):
     while d.metrics()[sent] != 1:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def certificate_for(name, path):
+    """A certificate that nobody has signed but itself, and its key, in one file."""
+    done = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", path,
+                           "-out", f"{path}.crt", "-days", "2", "-subj", "/CN=test", "-addext", f"subjectAltName={name}"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with open(path, "a") as both, open(f"{path}.crt") as certificate:
+        both.write(certificate.read())
+    return f"{path}.crt"
+
+
+@pytest.mark.parametrize("name, trusted, arrives", [("IP:127.0.0.1", True, True), ("IP:127.0.0.1", False, False), ("DNS:other.example", True, False)],
+                         ids=["trusted", "unknown-authority", "wrong-name"])
+def test_https_only_to_whom_the_authority_vouches_for(daemon, spawn, tmp_path, name, trusted, arrives):
+    authority = certificate_for(name, tmp_path / "server.pem")
+    server = Receiver(tmp_path / "server.pem")
+    try:
+        more = f", caFile: {authority}" if trusted else ""
+        d = daemon(configuration(server, tmp_path, more), metrics=True)
+        assert spawn(["true", B]) == -9
+        if arrives:
+            headers, body = server.events.get(timeout=10)
+            assert signed_with(b"first", headers, body)
+            return
+        deadline = time.monotonic() + 10
+        while d.metrics()["cryptnono_webhook_retries_total"] == 0:  # it tried, and was not content
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert server.events.empty()
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_only_configured_actions_are_told(daemon, spawn, receiver, tmp_path):

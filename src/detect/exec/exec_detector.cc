@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -59,7 +60,11 @@ Result<void> ExecDetector::apply(const ExecSettings& settings) {
   }
   program_->enforcement().set_scope(settings.include, settings.exclude);
   program_->enforcement().set_mode(settings.kill_groups, settings.limit);
+  // The canaries' group belongs to the configuration where that has no canary: never both.
+  if (!settings.rules->has_canary()) program_->enforcement().set_canary_groups(0);
   TRY(program_->put_in_force(*tables));
+  if (settings.rules->has_canary())
+    program_->enforcement().set_canary_groups(ExecRules::kCanaryGroups);
   request_scan();  // what the new rules ban may be running
   return {};
 }
@@ -92,6 +97,7 @@ void ExecDetector::stop() {
 
 // A process that may have to die is running meanwhile: ahead of everything that is not real-time.
 void ExecDetector::read_decisions() {
+  pthread_setname_np(pthread_self(), "exec-decisions");
   const sched_param priority{.sched_priority = 1};
   real_time_ = sched_setscheduler(0, SCHED_FIFO, &priority) == 0;
   std::uint64_t lost_before = 0;
@@ -105,6 +111,7 @@ void ExecDetector::read_decisions() {
 }
 
 void ExecDetector::read_events() {
+  pthread_setname_np(pthread_self(), "exec-events");
   for (bool more = true; more;) {
     more = wait_for_records(events_->epoll_fd(), stop_fd_.get());
     events_->consume();
@@ -112,6 +119,7 @@ void ExecDetector::read_events() {
 }
 
 void ExecDetector::scan_forever() {
+  pthread_setname_np(pthread_self(), "exec-scan");
   ExecScan scan(sink_, locate_);
   std::unique_lock lock(mutex_);
   while (!stopping_) {
@@ -196,7 +204,7 @@ void ExecDetector::on_decision(std::span<const std::byte> record) {
 
 ExecDetector::Counters ExecDetector::counters() const {
   return {.kernel = program_->stats(),
-          .recursion_misses = program_->recursion_misses(),
+          .recursion_misses = program_->runs().recursion_misses,
           .scanned = scanned_,
           .scans = scans_,
           .last_scan_s = last_scan_s_,

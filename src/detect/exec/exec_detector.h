@@ -58,6 +58,7 @@ class ExecDetector {
   };
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] ExecProgram& program() { return *program_; }
+  [[nodiscard]] const ExecProgram& program() const { return *program_; }
   // Before start(): called before each look at all processes, on the thread of the scans.
   void before_scans(std::function<void()> call) { before_scan_ = std::move(call); }
 

@@ -1,12 +1,10 @@
 #include "detect/exec/exec_program.h"
 
-#include <bpf/bpf.h>
 #include <exec_match.skel.h>
 
-#include <cstddef>
 #include <optional>
-#include <vector>
 
+#include "kernel/counters.h"
 #include "kernel/skeleton.h"
 
 namespace cryptnono::detect {
@@ -41,6 +39,7 @@ Result<std::unique_ptr<ExecProgram>> ExecProgram::load() {
                                  .units = state->skeleton->maps.units,
                                  .protected_users = state->skeleton->maps.protected_users,
                                  .protected_files = state->skeleton->maps.protected_files,
+                                 .limit_rings = state->skeleton->maps.limit_rings,
                                  .limit_admit = state->skeleton->progs.limit_admit});
   return std::unique_ptr<ExecProgram>(new ExecProgram(std::move(state)));
 }
@@ -55,30 +54,11 @@ Result<void> ExecProgram::put_in_force(const kernel::TableMap& tables) const {
 kernel::Enforcement& ExecProgram::enforcement() { return *state_->enforcement; }
 
 exec_stats ExecProgram::stats() const {
-  static_assert(sizeof(exec_stats) % sizeof(std::uint64_t) == 0);
-  exec_stats sum = {};
-  const std::uint32_t key = 0;
-  std::vector<exec_stats> per_cpu(static_cast<std::size_t>(state_->cpus));
-  if (bpf_map__lookup_elem(state_->skeleton->maps.stats, &key, sizeof key, per_cpu.data(),
-                           per_cpu.size() * sizeof(exec_stats), 0) != 0) {
-    return sum;
-  }
-  auto* total = reinterpret_cast<std::uint64_t*>(&sum);
-  for (const exec_stats& one : per_cpu) {
-    const auto* value = reinterpret_cast<const std::uint64_t*>(&one);
-    for (std::size_t i = 0; i < sizeof sum / sizeof *total; ++i) total[i] += value[i];
-  }
-  return sum;
+  return kernel::sum_of_cpus<exec_stats>(state_->skeleton->maps.stats, state_->cpus);
 }
 
-std::uint64_t ExecProgram::recursion_misses() const {
-  bpf_prog_info info = {};
-  std::uint32_t size = sizeof info;
-  if (bpf_obj_get_info_by_fd(bpf_program__fd(state_->skeleton->progs.exec_match), &info, &size) !=
-      0) {
-    return 0;
-  }
-  return info.recursion_misses;
+kernel::ProgramRuns ExecProgram::runs() const {
+  return kernel::runs_of(state_->skeleton->progs.exec_match);
 }
 
 Result<kernel::RingBuffer> ExecProgram::events(kernel::RingBuffer::Handler handler) {

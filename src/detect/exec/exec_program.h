@@ -13,6 +13,7 @@
 #include "bpf/api/exec.h"
 #include "kernel/enforcement.h"
 #include "kernel/ring_buffer.h"
+#include "kernel/run_statistics.h"
 #include "kernel/table_map.h"
 
 namespace cryptnono::detect {
@@ -39,9 +40,9 @@ class ExecProgram {
 
   // Sum over CPUs since load.
   [[nodiscard]] exec_stats stats() const;
-  // Runs of the hook that the kernel skipped because another BPF program was running in its way.
-  // Each is an exec that was not checked.
-  [[nodiscard]] std::uint64_t recursion_misses() const;
+  // Of the hook. Runs that the kernel skipped because another BPF program was running in its way
+  // (recursion_misses) are execs that were not checked.
+  [[nodiscard]] kernel::ProgramRuns runs() const;
 
   // Readers of the two rings; each to be read by one thread.
   Result<kernel::RingBuffer> events(kernel::RingBuffer::Handler handler);

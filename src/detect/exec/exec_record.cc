@@ -37,6 +37,7 @@ Finding finding_of(const ExecRecord& record, std::shared_ptr<const ExecRules> ru
   finding.unit = event.unit;
   finding.cgroup_id = event.cgroup_id;
   finding.exec_ns = event.time_ns;
+  if (event.verdict == EXEC_KILLED) finding.signal_ns = event.time_ns + event.signal_after_ns;
   finding.ppid = static_cast<pid_t>(event.ppid);
   finding.uid = event.uid;
   finding.comm.assign(event.comm, strnlen(event.comm, sizeof event.comm));

@@ -8,7 +8,8 @@
 namespace cryptnono::detect {
 
 Result<std::shared_ptr<ExecRules>> ExecRules::compile(const config::Execwhacker& config,
-                                                      std::uint32_t generation) {
+                                                      std::uint32_t generation,
+                                                      std::string_view canary) {
   std::shared_ptr<ExecRules> self(new ExecRules(TRY(AllowList::build(config.groups))));
   self->generation_ = generation;
   std::size_t bytes = 0;
@@ -38,6 +39,11 @@ Result<std::shared_ptr<ExecRules>> ExecRules::compile(const config::Execwhacker&
       self->group_actions_.back() = std::min(self->group_actions_.back(), action);
     add_all(config.groups[group].banned_strings, match::Kind::kWord, group);
     add_all(config.groups[group].banned_substrings, match::Kind::kSubstring, group);
+  }
+  self->has_canary_ = !canary.empty() && config.groups.size() < MATCH_MAX_GROUPS;
+  if (self->has_canary_) {
+    entries.push_back(
+        {.text = canary, .kind = match::Kind::kSubstring, .group = MATCH_MAX_GROUPS - 1});
   }
   for (const std::string& literal : self->allow_list_.literals()) {
     entries.push_back({.text = literal, .kind = match::Kind::kAllowLiteral});
@@ -92,13 +98,15 @@ std::uint64_t ExecRules::kill_groups() const {
 
 Judgement ExecRules::judge(const ExecLine& line) const {
   const match::Hit hit = match::Matcher(tables_).match(line.text);
-  if (!hit.banned()) return {};
-  return judge_hit(line, hit.groups, hit.rule);
+  const std::uint64_t groups = has_canary_ ? hit.groups & ~kCanaryGroups : hit.groups;
+  if (groups == 0) return {};
+  return judge_hit(line, groups, hit.rule);
 }
 
 Judgement ExecRules::judge_running(const ExecLine& line) const {
   const match::CommandLine arguments{.path = {}, .filename = {}, .argv = line.text.argv};
-  return match::Matcher(tables_).match(arguments).banned() ? judge(line) : Judgement{};
+  const std::uint64_t groups = match::Matcher(tables_).match(arguments).groups;
+  return (has_canary_ ? groups & ~kCanaryGroups : groups) != 0 ? judge(line) : Judgement{};
 }
 
 Judgement ExecRules::judge_hit(const ExecLine& line, std::uint64_t groups,

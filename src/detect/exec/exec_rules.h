@@ -41,9 +41,16 @@ struct Judgement {
 // Immutable after compile(), but for use_tables(); any number of threads may ask.
 class ExecRules {
  public:
+  // `canary`: a word that is banned for the daemon's canaries alone (kCanaryGroups); "": none. It
+  // is no rule of the configuration: it is not counted, has no text, and says nothing to judge().
   // Errors: kConfig when the rules are too large.
   static Result<std::shared_ptr<ExecRules>> compile(const config::Execwhacker& config,
-                                                    std::uint32_t generation);
+                                                    std::uint32_t generation,
+                                                    std::string_view canary = {});
+  // The group of that word: the last one, which a configuration with as many groups needs itself.
+  static constexpr std::uint64_t kCanaryGroups = std::uint64_t{1} << (MATCH_MAX_GROUPS - 1);
+  // Is it in these rules?
+  [[nodiscard]] bool has_canary() const { return has_canary_; }
 
   [[nodiscard]] Judgement judge(const ExecLine& line) const;
   // Of a process that runs already: a banned string counts if it is in the arguments. One that is
@@ -79,6 +86,7 @@ class ExecRules {
 
   AllowList allow_list_;
   std::uint32_t generation_ = 0;
+  bool has_canary_ = false;
   std::vector<std::string> group_names_;
   std::vector<config::Action> group_actions_;  // by bit of a mask of groups
   // The rules' texts one behind the other: 50,000 std::strings would take three times as much.

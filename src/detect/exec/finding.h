@@ -31,8 +31,9 @@ struct Finding : Subject {
   Source source = Source::kExec;
   bool limited = false;  // kReportedInKernel: because of the blast-radius limit
 
-  std::uint64_t exec_ns = 0;  // CLOCK_MONOTONIC at the exec; 0: not known
-  std::string filename;       // as given to execve; "" from a scan
+  std::uint64_t exec_ns = 0;    // CLOCK_MONOTONIC at the exec; 0: not known
+  std::uint64_t signal_ns = 0;  // kKilledInKernel: when
+  std::string filename;         // as given to execve; "" from a scan
 
   std::shared_ptr<const ExecRules> rules;  // that judged; null if their generation is gone
   Judgement judgement;

@@ -1,6 +1,7 @@
 #include "detect/flow/flow_detector.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -79,6 +80,7 @@ std::optional<FlowFinding> parse_flow_record(std::span<const std::byte> record) 
   out.limited = (event.flags & FLOW_LIMITED) != 0;
   out.refused = (event.flags & FLOW_REFUSED) != 0;
   out.time_ns = event.time_ns;
+  if (event.verdict == FLOW_KILLED) out.signal_ns = event.time_ns + event.signal_after_ns;
   out.pid = static_cast<pid_t>(event.pid);
   out.start_ticks = boottime_ns_to_ticks(event.start_boottime_ns);
   out.unit = event.unit;
@@ -116,6 +118,13 @@ Result<void> FlowDetector::apply(const FlowSettings& settings) {
   const kernel::TableMap tables = TRY(kernel::TableMap::create(settings.tables.bytes(), FLOW_PAGE));
   program_->enforcement().set_scope(settings.include, settings.exclude);
   program_->enforcement().set_mode(settings.kill_groups, settings.limit);
+  const kernel::Enforcement& enforcement = program_->enforcement();
+  std::uint32_t canary = 0;
+  if (settings.canary) {
+    std::memcpy(&canary, settings.canary->first.data() + 12, sizeof canary);
+    enforcement.set_canary_groups(1U << FLOW_GROUP_BANNED);
+  }
+  enforcement.set_canary_address(canary, settings.canary ? settings.canary->port : 0);
   TRY(program_->put_in_force(tables));
   bool changed = false;
   {
@@ -150,6 +159,7 @@ void FlowDetector::stop() {
 }
 
 void FlowDetector::read_events() {
+  pthread_setname_np(pthread_self(), "flow-events");
   for (bool more = true; more;) {
     std::array<pollfd, 2> waited{pollfd{.fd = events_->epoll_fd(), .events = POLLIN, .revents = 0},
                                  pollfd{.fd = stop_fd_.get(), .events = POLLIN, .revents = 0}};
@@ -161,6 +171,7 @@ void FlowDetector::read_events() {
 
 // A process that has to die is running meanwhile: ahead of everything that is not real-time.
 void FlowDetector::read_decisions() {
+  pthread_setname_np(pthread_self(), "flow-decisions");
   const sched_param priority{.sched_priority = 1};
   sched_setscheduler(0, SCHED_FIFO, &priority);
   std::uint64_t next_look = 0;

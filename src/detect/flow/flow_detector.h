@@ -18,6 +18,7 @@ namespace cryptnono::detect {
 
 struct FlowSettings {
   FlowTables tables;
+  std::optional<config::AddressRange> canary;  // one IPv4 address and port of `tables`
   flow_settings scan{};
   std::uint64_t kill_groups = 0;
   config::Limit limit;

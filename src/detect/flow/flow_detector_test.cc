@@ -51,6 +51,8 @@ TEST(ParseFlowRecordTest, TakesTheRecordApart) {
   flow_event event{};
   event.pid = 4;
   event.verdict = FLOW_KILLED;
+  event.time_ns = 1000;
+  event.signal_after_ns = 234;
   event.group = FLOW_GROUP_SCAN;
   event.flags = FLOW_REFUSED;
   event.pairs = 2;
@@ -70,6 +72,8 @@ TEST(ParseFlowRecordTest, TakesTheRecordApart) {
   EXPECT_EQ(finding->kind, FlowFinding::Kind::kKilledInKernel);
   EXPECT_EQ(finding->reason, FlowFinding::Reason::kScan);
   EXPECT_TRUE(finding->refused);
+  EXPECT_EQ(finding->time_ns, 1000U);
+  EXPECT_EQ(finding->signal_ns, 1234U);
   EXPECT_EQ(finding->path, "/x/");
   EXPECT_EQ(finding->argv, std::string("a\0b\0", 4));
   EXPECT_EQ(finding->argv_bytes, 9U);

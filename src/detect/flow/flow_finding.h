@@ -33,6 +33,7 @@ struct FlowFinding : Subject {
   bool limited = false;
   bool refused = false;         // no packet left
   std::uint64_t time_ns = 0;    // CLOCK_MONOTONIC, of the connect; 0: found afterwards
+  std::uint64_t signal_ns = 0;  // kKilledInKernel: when
   FlowDestination destination;  // the one at hand; port 0: none
   std::vector<FlowDestination> destinations;  // scans: those that were counted
 };

@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "container/scope.h"
+#include "kernel/counters.h"
 #include "kernel/skeleton.h"
 
 namespace cryptnono::detect {
@@ -34,6 +35,7 @@ kernel::Enforcement::Parts parts_of(Skeleton& skeleton) {
           .units = skeleton->maps.units,
           .protected_users = skeleton->maps.protected_users,
           .protected_files = skeleton->maps.protected_files,
+          .limit_rings = skeleton->maps.limit_rings,
           .limit_admit = skeleton->progs.limit_admit};
 }
 
@@ -194,25 +196,16 @@ void FlowProgram::forget_units() {
 }
 
 FlowProgram::Stats FlowProgram::stats() const {
-  static_assert(sizeof(flow_counters) % sizeof(std::uint64_t) == 0);
-  Stats stats;
-  const std::uint32_t key = 0;
-  std::vector<flow_counters> per_cpu(static_cast<std::size_t>(state_->cpus));
-  if (bpf_map__lookup_elem(state_->skeleton->maps.stats, &key, sizeof key, per_cpu.data(),
-                           per_cpu.size() * sizeof(flow_counters), 0) == 0) {
-    auto* total = reinterpret_cast<std::uint64_t*>(&stats.kernel);
-    for (const flow_counters& one : per_cpu) {
-      const auto* value = reinterpret_cast<const std::uint64_t*>(&one);
-      for (std::size_t i = 0; i < sizeof one / sizeof *total; ++i) total[i] += value[i];
-    }
-  }
-  bpf_prog_info info = {};
-  std::uint32_t size = sizeof info;
-  if (bpf_obj_get_info_by_fd(bpf_program__fd(state_->skeleton->progs.flow_state), &info, &size) ==
-      0) {
-    stats.recursion_misses = info.recursion_misses;
-  }
-  return stats;
+  return {.kernel = kernel::sum_of_cpus<flow_counters>(state_->skeleton->maps.stats, state_->cpus),
+          .recursion_misses = kernel::runs_of(state_->skeleton->progs.flow_state).recursion_misses};
+}
+
+std::vector<kernel::ProgramRuns> FlowProgram::runs() const {
+  std::vector<kernel::ProgramRuns> out{kernel::runs_of(state_->skeleton->progs.flow_state)};
+  if (state_->loaded == ConnectHooks::kObserve) return out;
+  for (const bpf_program* program : hook_programs(state_->skeleton))
+    out.push_back(kernel::runs_of(program));
+  return out;
 }
 
 Result<kernel::RingBuffer> FlowProgram::events(kernel::RingBuffer::Handler handler) {

@@ -6,12 +6,14 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "bpf/api/flow.h"
 #include "config/types.h"
 #include "kernel/enforcement.h"
 #include "kernel/ring_buffer.h"
+#include "kernel/run_statistics.h"
 #include "kernel/table_map.h"
 
 namespace cryptnono::detect {
@@ -59,6 +61,8 @@ class FlowProgram {
     std::uint64_t recursion_misses = 0;
   };
   [[nodiscard]] Stats stats() const;
+  // Of all programs that are loaded.
+  [[nodiscard]] std::vector<kernel::ProgramRuns> runs() const;
   Result<kernel::RingBuffer> events(kernel::RingBuffer::Handler handler);
   Result<kernel::RingBuffer> decisions(kernel::RingBuffer::Handler handler);
 

@@ -293,10 +293,11 @@ class FlowTableWriter {
   FlowTables tables_;
 };
 
-Result<FlowTables> FlowTables::build(const config::Tcpflowkiller& config,
-                                     std::uint32_t generation) {
+Result<FlowTables> FlowTables::build(const config::Tcpflowkiller& config, std::uint32_t generation,
+                                     const std::optional<config::AddressRange>& canary) {
   Edges edges;
   edges.add(config.bans, Kind::kBan);
+  if (canary) edges.add({*canary}, Kind::kBan);
   edges.add(config.allowed, Kind::kAllow);
   edges.add(config.scan.ignore, Kind::kIgnore);
   PortLists lists;

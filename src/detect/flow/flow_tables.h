@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -25,7 +26,9 @@ class FlowTables {
  public:
   // An address and port is banned if some ban names it and no allowed range does. Errors: more than
   // FLOW_SEGMENTS_MAX segments, more than FLOW_PORT_RANGES_MAX port ranges at one address.
-  static Result<FlowTables> build(const config::Tcpflowkiller& config, std::uint32_t generation);
+  // `canary`: one ban more, that of the daemon's canaries.
+  static Result<FlowTables> build(const config::Tcpflowkiller& config, std::uint32_t generation,
+                                  const std::optional<config::AddressRange>& canary = {});
 
   // Whole pages of FLOW_PAGE.
   [[nodiscard]] std::span<const std::byte> bytes() const {

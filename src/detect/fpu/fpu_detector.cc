@@ -1,6 +1,7 @@
 #include "detect/fpu/fpu_detector.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -100,6 +101,7 @@ void FpuDetector::stop() {
 
 // A miner runs meanwhile: ahead of everything that is not real-time.
 void FpuDetector::run() {
+  pthread_setname_np(pthread_self(), "fpu-judge");
   const sched_param priority{.sched_priority = 1};
   sched_setscheduler(0, SCHED_FIFO, &priority);
   std::array<pollfd, 2> waited{
@@ -260,6 +262,7 @@ FpuFinding FpuDetector::describe(const Process& process, const FpuJudgement& jud
   finding.score = judgement.score;
   finding.samples = process.samples;
   finding.threads = process.threads.size();
+  finding.first_ns = process.first_ns;
   finding.span_ns = now - std::min(now, process.first_ns);
   finding.resident_bytes = reader_.read_resident_bytes(finding.pid);
   finding.why = judgement.why;

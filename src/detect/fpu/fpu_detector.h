@@ -51,6 +51,9 @@ class FpuDetector {
     double highest_spared_score = 0;  // of processes that were not taken for RandomX; never falls
   };
   [[nodiscard]] Counters counters() const;
+  [[nodiscard]] const FpuProgram& program() const { return *program_; }
+  // See FpuProgram. Any thread.
+  void set_canary_cgroup(std::uint64_t cgroup_id) { program_->set_canary_cgroup(cgroup_id); }
 
  private:
   struct Suspect;

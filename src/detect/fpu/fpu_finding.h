@@ -17,7 +17,8 @@ struct FpuFinding : Subject {
   double score = 0;
   std::uint32_t samples = 0;
   std::size_t threads = 0;
-  std::uint64_t span_ns = 0;  // from the first sample to now
+  std::uint64_t first_ns = 0;  // CLOCK_MONOTONIC, of the first sample in a directed mode
+  std::uint64_t span_ns = 0;   // from then to now
   std::uint64_t resident_bytes = 0;
   std::string_view why;  // cleared: what speaks against RandomX, or "exempt"
 };

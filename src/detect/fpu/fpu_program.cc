@@ -41,6 +41,10 @@ void FpuProgram::set_scope(const std::vector<scope_entry>& include,
   kernel::write_scope(state_->skeleton->bss->settings, include, exclude);
 }
 
+void FpuProgram::set_canary_cgroup(std::uint64_t cgroup_id) {
+  state_->skeleton->bss->settings.canary_cgroup = cgroup_id;
+}
+
 std::optional<fpu_thread> FpuProgram::thread(pid_t tid) const {
   fpu_thread found = {};
   if (bpf_map__lookup_elem(state_->skeleton->maps.threads, &tid, sizeof tid, &found, sizeof found,
@@ -82,14 +86,11 @@ std::uint64_t FpuProgram::samples() const {
 }
 
 FpuProgram::Stats FpuProgram::stats() const {
-  Stats stats{.kernel = state_->skeleton->bss->stats};
-  bpf_prog_info info = {};
-  std::uint32_t size = sizeof info;
-  if (bpf_obj_get_info_by_fd(bpf_program__fd(state_->skeleton->progs.fpu_sample), &info, &size) ==
-      0) {
-    stats.recursion_misses = info.recursion_misses;
-  }
-  return stats;
+  return {.kernel = state_->skeleton->bss->stats, .recursion_misses = runs().recursion_misses};
+}
+
+kernel::ProgramRuns FpuProgram::runs() const {
+  return kernel::runs_of(state_->skeleton->progs.fpu_sample);
 }
 
 Result<kernel::RingBuffer> FpuProgram::events(kernel::RingBuffer::Handler handler) {

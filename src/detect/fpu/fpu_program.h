@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "bpf/api/fpu.h"
 #include "kernel/ring_buffer.h"
+#include "kernel/run_statistics.h"
 
 namespace cryptnono::detect {
 
@@ -26,6 +27,8 @@ class FpuProgram {
   Result<void> attach();
   void detach();
   void set_scope(const std::vector<scope_entry>& include, const std::vector<scope_entry>& exclude);
+  // The cgroup (v2) of the daemon's canaries, which is always in scope; 0: none. Any thread.
+  void set_canary_cgroup(std::uint64_t cgroup_id);
 
   // The evidence of a thread, if there is any.
   [[nodiscard]] std::optional<fpu_thread> thread(pid_t tid) const;
@@ -49,6 +52,8 @@ class FpuProgram {
     std::uint64_t recursion_misses = 0;
   };
   [[nodiscard]] Stats stats() const;
+  // Of the hook.
+  [[nodiscard]] kernel::ProgramRuns runs() const;
   Result<kernel::RingBuffer> events(kernel::RingBuffer::Handler handler);
 
  private:

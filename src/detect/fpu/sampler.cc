@@ -1,5 +1,6 @@
 #include "detect/fpu/sampler.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -55,6 +56,7 @@ void Sampler::set_suspicion(bool suspicion) {
 }
 
 void Sampler::run() {
+  pthread_setname_np(pthread_self(), "fpu-sampler");
   // Above every SCHED_FIFO thread but those of priority 99; it runs for microseconds.
   const sched_param priority{.sched_priority = sched_get_priority_max(SCHED_FIFO)};
   real_time_ = sched_setscheduler(0, SCHED_FIFO, &priority) == 0;

@@ -3,22 +3,18 @@
 Pods and containers are made as the kubelet makes them, by the CRI.
 """
 import contextlib
-import io
-import json
-import hashlib
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 
 from conftest import die_with_parent
+from image import IMAGE, oci_archive
 
 HERE = pathlib.Path(__file__).parent
-IMAGE = "localhost/cryptnono-test:1"
 
 
 def missing():
@@ -32,40 +28,6 @@ def missing():
     except ImportError as error:
         return f"python3-grpcio or python3-protobuf is not installed: {error}"
     return None
-
-
-def image_archive(files):
-    """An OCI image of one layer with these static programs, as a tar file."""
-    layer = io.BytesIO()
-    with tarfile.open(fileobj=layer, mode="w") as archive:
-        for name, path in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.mode, entry.size = 0o755, os.path.getsize(path)
-            with open(path, "rb") as program:
-                archive.addfile(entry, program)
-    blobs = {}
-
-    def add(data):
-        digest = hashlib.sha256(data).hexdigest()
-        blobs[digest] = data
-        return {"digest": f"sha256:{digest}", "size": len(data)}
-    data = layer.getvalue()
-    layer_blob = add(data)
-    config = add(json.dumps({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/pause"]},
-                             "rootfs": {"type": "layers", "diff_ids": [layer_blob["digest"]]}}).encode())
-    manifest = add(json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                               "config": {"mediaType": "application/vnd.oci.image.config.v1+json", **config},
-                               "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", **layer_blob}]}).encode())
-    index = json.dumps({"schemaVersion": 2, "manifests": [{"mediaType": "application/vnd.oci.image.manifest.v1+json", **manifest,
-                                                           "annotations": {"io.containerd.image.name": IMAGE}}]}).encode()
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, content in [("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'), ("index.json", index),
-                              *[(f"blobs/sha256/{digest}", content) for digest, content in blobs.items()]]:
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    return out.getvalue()
 
 
 class Containerd:
@@ -103,7 +65,7 @@ state = "{self.root}/state"
         self.pods = []
         self.start()
         archive = self.root / "image.tar"
-        archive.write_bytes(image_archive(programs))
+        archive.write_bytes(oci_archive(programs))
         self.ctr("images", "import", str(archive))
         sys.path.insert(0, str(self.root))
         subprocess.run(["protoc", f"-I{HERE}", f"--python_out={self.root}", "cri.proto"], check=True)

@@ -1,17 +1,15 @@
 """A real Docker Engine of the test's own: data, state, socket and image are below one temporary directory."""
 import contextlib
-import io
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
-import tarfile
 import time
 
 from conftest import die_with_parent
+from image import IMAGE, layer
 
-IMAGE = "localhost/cryptnono-test:1"
 DOCKER = "/usr/bin/docker"
 
 
@@ -21,18 +19,6 @@ def missing():
         if not shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin"):
             return f"{tool} is not installed"
     return None
-
-
-def layer(files):
-    """The files of an image, static programs, as a tar file."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, path in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.mode, entry.size = 0o755, os.path.getsize(path)
-            with open(path, "rb") as program:
-                archive.addfile(entry, program)
-    return out.getvalue()
 
 
 class Dockerd:
