@@ -51,7 +51,7 @@ Daemon::Daemon(RunOptions options)
       pods_([this](const std::string& path) { events_.prefetch(path); }),
       events_(log_, pods_),
       status_(
-          events_.kills(), [this](metrics::Exposition& out) { collect(out); },
+          events_.kills(), [this](metrics::Exposition& out) { collect_detectors(out); },
           [this] { return canaries_.states(); }) {
   events_.kills().when_added([this] { status_.sample_if_due(); });
 }
