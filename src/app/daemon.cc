@@ -2,7 +2,6 @@
 
 #include <malloc.h>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -16,7 +15,6 @@
 #include "base/json_line.h"
 #include "container/scope.h"
 #include "proc/proc_reader.h"
-#include "proc/process.h"
 
 namespace cryptnono::app {
 
@@ -53,7 +51,7 @@ Daemon::Daemon(RunOptions options)
       pods_([this](const std::string& path) { events_.prefetch(path); }),
       events_(log_, pods_),
       status_(
-          events_.kills(), [this](metrics::Exposition& out) { collect(out); },
+          events_.kills(), [this](metrics::Exposition& out) { collect_detectors(out); },
           [this] { return canaries_.states(); }) {
   events_.kills().when_added([this] { status_.sample_if_due(); });
 }

@@ -88,6 +88,7 @@ class Daemon {
   void keep(config::Config config);
   void reload();
   void collect(metrics::Exposition& out) const;
+  void collect_detectors(metrics::Exposition& out) const;
   void collect_exec(metrics::Exposition& out) const;
   void collect_runs(metrics::Exposition& out) const;
   [[nodiscard]] std::vector<kernel::ProgramRuns> program_runs() const;

@@ -14,7 +14,8 @@ namespace cryptnono::app {
 
 using metrics::Metric;
 
-void Daemon::collect(metrics::Exposition& out) const {
+// What the status shows too.
+void Daemon::collect_detectors(metrics::Exposition& out) const {
   for (std::size_t i = 0; i < enabled_.size(); ++i)
     out.add(Metric::kDetectorEnabled, {metrics::values::kDetector.at(i)},
             enabled_.at(i) ? 1.0 : 0.0);
@@ -25,12 +26,16 @@ void Daemon::collect(metrics::Exposition& out) const {
   collect_exec(out);
   monero_.collect(out);
   flow_->collect(out);
-  notifications_.collect(out);
   out.add(Metric::kReloadSuccessful, {}, reload_ok_ ? 1.0 : 0.0);
   out.add(Metric::kReloadTimestamp, {}, static_cast<double>(loaded_at_));
   out.add(Metric::kReloads, {"success"}, reloads_ok_);
   out.add(Metric::kReloads, {"failure"}, reloads_failed_);
   out.add(Metric::kGeneration, {}, static_cast<double>(generation_));
+}
+
+void Daemon::collect(metrics::Exposition& out) const {
+  collect_detectors(out);
+  notifications_.collect(out);
   out.add(Metric::kLogLinesDropped, {}, log_.dropped());
   const PodWatch::Counters cgroups = pods_.counters();
   out.add(Metric::kCgroups, {"container"}, static_cast<double>(cgroups.containers));

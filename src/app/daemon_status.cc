@@ -88,9 +88,8 @@ Result<void> Daemon::serve(const config::Config& config) {
   if (config.metrics.listen.empty() && !control) return {};
   server_ = TRY(http::Server::start(
       config.metrics.listen,
-      [sources = status_.sources(health_)](const http::Request& request) {
-        return status::answer(request, sources);
-      },
+      [sources = status_.sources(health_, [this](metrics::Exposition& out) { collect(out); })](
+          const http::Request& request) { return status::answer(request, sources); },
       std::move(control)));
   return {};
 }

@@ -88,7 +88,8 @@ double unix_time_of(std::uint64_t ns) {
          ago;
 }
 
-status::Kill kill_of(std::string_view action, const detect::Subject& who, EventLog::Note note) {
+status::Kill kill_of(std::string_view action, const detect::Subject& who,
+                     const EventLog::Note& note) {
   const EventRecord& record = note.record;
   return {.at = unix_time_of(record.signal_ns != 0 ? record.signal_ns : record.event_ns),
           .detector = std::string(record.detector),
@@ -198,7 +199,7 @@ void EventLog::ask(const Where& place, Finish finish) {
 }
 
 void EventLog::write(JsonLine line, std::string_view event, std::string_view level,
-                     const detect::Subject& who, Form form, std::optional<Note> note) {
+                     const detect::Subject& who, Form form, const std::optional<Note>& note) {
   const Where place = where(who);
   if (!place.cgroup.empty()) line.add("cgroup", place.cgroup);
   // A builder's id is not one.
@@ -208,7 +209,7 @@ void EventLog::write(JsonLine line, std::string_view event, std::string_view lev
   if (!place.pod_uid.empty()) line.add("pod_uid", place.pod_uid);
   const std::optional<container::Pod> pod = pods_.pod(place.pod_uid);
   std::optional<status::Kill> kill;
-  if (note) kill = kill_of(line.action(), who, *std::move(note));
+  if (note) kill = kill_of(line.action(), who, *note);
   ask(place, [this, line = std::make_shared<JsonLine>(std::move(line)), event = std::string(event),
               level = std::string(level), place, pod, form,
               kill = std::move(kill)](const runtime::ContainerDetails* details) {
@@ -229,9 +230,9 @@ void EventLog::write(JsonLine line, std::string_view event, std::string_view lev
   });
 }
 
-void EventLog::remember(std::string_view action, const detect::Subject& who, Note note) {
+void EventLog::remember(std::string_view action, const detect::Subject& who, const Note& note) {
   const Where place = where(who);
-  ask(place, [this, pod = pods_.pod(place.pod_uid), kill = kill_of(action, who, std::move(note))](
+  ask(place, [this, pod = pods_.pod(place.pod_uid), kill = kill_of(action, who, note)](
                  const runtime::ContainerDetails* details) { remember(kill, pod, details); });
 }
 

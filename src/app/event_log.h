@@ -62,9 +62,9 @@ class EventLog {
   };
   void write(JsonLine line, std::string_view event, std::string_view level,
              const detect::Subject& who, Form form = Form::kFlat,
-             std::optional<Note> note = std::nullopt);
+             const std::optional<Note>& note = std::nullopt);
   // Remembers only: the log's level leaves the line out.
-  void remember(std::string_view action, const detect::Subject& who, Note note);
+  void remember(std::string_view action, const detect::Subject& who, const Note& note);
   [[nodiscard]] RecentKills& kills() { return kills_; }
 
   [[nodiscard]] runtime::ContainerLookup::Counters counters() const;

@@ -133,7 +133,7 @@ void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t 
   if (finding.exec_ns != 0 && outcome == Outcome::kKilled)
     note.latency_us = static_cast<double>(signal_ns - finding.exec_ns) / 1e3;
   if (log_level_ > config::LogLevel::kInfo && words.level == "info")
-    return log_.remember(words.action, finding, std::move(note));
+    return log_.remember(words.action, finding, note);
   JsonLine line;
   add_command_line(line, finding, true);
   line.add("matched", finding.rules ? ascii_lower(finding.rules->rule_text(finding.judgement.rule))
@@ -147,8 +147,7 @@ void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t 
   }
   if (done > config::Action::kKill) line.add("response", config::action_word(done));
   if (dry_run_) line.add("dry_run", true);
-  log_.write(std::move(line), words.event, words.level, finding, EventLog::Form::kFlat,
-             std::move(note));
+  log_.write(std::move(line), words.event, words.level, finding, EventLog::Form::kFlat, note);
 }
 
 void ExecAudit::log_spared(const Finding& finding, const std::string& allowed_by) {

@@ -155,7 +155,7 @@ bool FlowAudit::handle(const FlowFinding& finding) {
   if (action.outcome == Outcome::kKilled)
     note.latency_us = static_cast<double>(action.time_ns - since) / 1e3;
   if (log_level_ > config::LogLevel::kInfo && words.level == "info") {
-    if (action.outcome != Outcome::kSpared) log_.remember(words.action, finding, std::move(note));
+    if (action.outcome != Outcome::kSpared) log_.remember(words.action, finding, note);
     return !to_be_tried_again(action.outcome);
   }
   JsonLine line;
@@ -168,7 +168,7 @@ bool FlowAudit::handle(const FlowFinding& finding) {
   if (done > config::Action::kKill) line.add("response", config::action_word(done));
   if (dry_run_) line.add("dry_run", true);
   log_.write(std::move(line), words.event, words.level, finding, EventLog::Form::kNested,
-             action.outcome == Outcome::kSpared ? std::nullopt : std::optional(std::move(note)));
+             action.outcome == Outcome::kSpared ? std::nullopt : std::optional(note));
   return !to_be_tried_again(action.outcome);
 }
 

@@ -100,13 +100,12 @@ void FpuAudit::log_line(const FpuFinding& finding, Outcome outcome, std::uint64_
                       .latency_us = std::nullopt};
   if (outcome == Outcome::kKilled) note.latency_us = static_cast<double>(finding.span_ns) / 1e3;
   if (log_level_ > config::LogLevel::kInfo && words.level == "info")
-    return log_.remember(words.action, finding, std::move(note));
+    return log_.remember(words.action, finding, note);
   JsonLine line;
   add_fields(line, finding, words.action, note.record);
   if (done > config::Action::kKill) line.add("response", config::action_word(done));
   if (dry_run_) line.add("dry_run", true);
-  log_.write(std::move(line), words.event, words.level, finding, EventLog::Form::kFlat,
-             std::move(note));
+  log_.write(std::move(line), words.event, words.level, finding, EventLog::Form::kFlat, note);
 }
 
 void FpuAudit::log_spared(const FpuFinding& finding, const std::string& allowed_by) {

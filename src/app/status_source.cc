@@ -285,21 +285,15 @@ void StatusSource::sample_if_due() {
   if (history_.due(boottime_s())) sample();
 }
 
-status::Sources StatusSource::sources(Health& health) {
-  return {.metrics =
-              [this] {
-                Exposition numbers;
-                collect_(numbers);
-                sample(numbers);
-                return numbers.text();
-              },
-          .open_metrics =
-              [this] {
-                Exposition numbers;
-                collect_(numbers);
-                sample(numbers);
-                return numbers.open_metrics();
-              },
+status::Sources StatusSource::sources(Health& health, Collect collect_all) {
+  const auto scrape = [this, collect = std::move(collect_all)] {
+    Exposition numbers;
+    collect(numbers);
+    sample(numbers);
+    return numbers;
+  };
+  return {.metrics = [scrape] { return scrape().text(); },
+          .open_metrics = [scrape] { return scrape().open_metrics(); },
           .status_json = [this](bool details) { return status::to_json(read(details)); },
           .unhealthy = [&health] { return health.probe(monotonic_ns()); },
           .not_ready = [this] { return not_ready(); },

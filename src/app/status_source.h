@@ -30,8 +30,8 @@ class StatusSource {
   using Collect = std::function<void(metrics::Exposition&)>;
   using Canaries = std::function<std::vector<canary::State>()>;
 
-  // `collect` and `canaries` may be called on any thread that asks here. `kills` must outlive the
-  // object.
+  // `collect` adds the series of the detectors and the configuration. It and `canaries` may be
+  // called on any thread that asks here. `kills` must outlive the object.
   StatusSource(const RecentKills& kills, Collect collect, Canaries canaries);
 
   // This configuration is in force, and was loaded just now.
@@ -50,8 +50,9 @@ class StatusSource {
   // One more point of the history; the second only if this step has none yet.
   void sample();
   void sample_if_due();
-  // What the server answers with. `health` must outlive the result, as the object must.
-  [[nodiscard]] status::Sources sources(Health& health);
+  // What the server answers with, `collect_all` being a whole scrape. `health` must outlive the
+  // result, as the object must.
+  [[nodiscard]] status::Sources sources(Health& health, Collect collect_all);
 
  private:
   struct Settings {

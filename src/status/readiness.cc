@@ -10,7 +10,7 @@ bool speaks_against(const Canary& canary) {
   return canary.result == "survived" || canary.result == "untold" || canary.result == "failed";
 }
 
-std::string with(std::string text, const std::string& why) {
+std::string with(const std::string& text, const std::string& why) {
   return why.empty() ? text : text + ": " + why;
 }
 

@@ -16,6 +16,7 @@ import time
 import pytest
 
 from conftest import B, BINARY, VICTIMS
+from test_canary import take_rules_away
 
 NOBODY = 65534
 # What they send: Debian 12's Prometheus, curl, and Chromium.
@@ -234,6 +235,23 @@ def test_the_main_loop_hangs_and_is_found_out(daemon, spawn, tmp_path):
     d.files[0].unlink()
     d.files[0].write_text(f"bannedCommandStrings: [{B}]\n")
     assert until(lambda: get(d.port, "/healthz")[0] == 200)
+
+
+def test_readiness_waits_for_canaries_and_is_lost_with_a_detector(daemon):
+    d = daemon(metrics=True, canaries=1)
+    until(lambda: get(d.port, "/readyz") == (200, "text/plain; charset=utf-8", "ready\n"), timeout=20)
+    out = status_of(d.socket)
+    assert {each["name"]: each["canary"]["result"] for each in out["detectors"]} == {
+        "execwhacker": "passed", "monero": "passed", "tcpflowkiller": "off"}
+    assert all(0 < each["canary"]["lived_ms"] < 5000 for each in out["detectors"][:2])
+    assert out["kills"] == [] and all(sum(each["killed"]) == 0 for each in out["history"]["series"].values())
+    take_rules_away(d)
+    code, _, body = until(lambda: (answer := get(d.port, "/readyz"))[0] == 503 and answer, timeout=20)
+    assert body.startswith("execwhacker: the last canary survived") and get(d.port, "/healthz")[0] == 200
+    done = status("--socket", d.socket)
+    assert done.returncode == 11 and done.stdout.startswith(b"NOT READY") and b"  execwhacker: the last canary survived" in done.stdout
+    d.process.send_signal(signal.SIGHUP)
+    until(lambda: get(d.port, "/readyz")[0] == 200, timeout=20)
 
 
 def open_if_read(path):
