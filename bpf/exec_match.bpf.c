@@ -145,7 +145,7 @@ static __always_inline void tell(struct exec_context *exec, struct exec_stats *s
 			stats->lost_decisions++;
 	} else if (bpf_ringbuf_output(&events, event, size, 0)) {
 		stats->lost_events++;
-		if (event->verdict == EXEC_KILLED)
+		if (event->verdict == EXEC_KILLED && !in_canary())
 			stats->lost_kills++;
 	}
 }

@@ -148,7 +148,7 @@ static __noinline int tell(const struct flow_report *report)
 		return 0;
 	if (!scratch) {
 		counters->lost_events++;
-		if (report->verdict == FLOW_KILLED)
+		if (report->verdict == FLOW_KILLED && !in_canary())
 			counters->lost_kills[report->group & 1]++;
 		return 0;
 	}
@@ -183,7 +183,7 @@ static __noinline int tell(const struct flow_report *report)
 	}
 	if (lost) {
 		counters->lost_events++;
-		if (event->verdict == FLOW_KILLED)
+		if (event->verdict == FLOW_KILLED && !in_canary())
 			counters->lost_kills[event->group & 1]++;
 	}
 	__sync_lock_test_and_set(&scratch->busy, 0);

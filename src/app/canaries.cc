@@ -110,7 +110,7 @@ Canaries::~Canaries() { stop(); }
 
 Bait Canaries::bait(const config::Config& config) {
   if (config.canary.interval_s <= 0) return {};
-  Bait out{.word = fmt::format("canary-{:016x}{:016x}", random_number<std::uint64_t>(),
+  Bait out{.word = fmt::format("canary{:016x}{:016x}", random_number<std::uint64_t>(),
                                random_number<std::uint64_t>()),
            .address = std::nullopt};
   // The same one for as long as the configuration lets it be: an allowed range would win over it.
@@ -238,7 +238,7 @@ Canaries::Attempt Canaries::attempt(const Settings& settings, Detector detector)
       if (settings.bait.word.empty())
         return {.result = Outcome::kUnavailable,
                 .lived_s = 0,
-                .why = "there are too many groups of rules"};
+                .why = "there are no rules, or too many groups of them"};
       arguments = {"exec", settings.bait.word};
       break;
     case Detector::kMonero:

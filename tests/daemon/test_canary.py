@@ -118,14 +118,18 @@ def test_with_less_of_a_kernel(daemon, hooks):
 
 
 def test_detectors_that_are_off_have_none(daemon):
-    watched = daemon("bannedCommandStrings: []\nmonero: {enabled: false}\n", metrics=True, canaries=300)
+    watched = daemon(f"bannedCommandStrings: [{B}]\nmonero: {{enabled: false}}\n", metrics=True, canaries=300)
     watched.wait_for(action="canary", detector="execwhacker", result="passed")
     metrics = watched.metrics()
     assert of(metrics, "canary_successful", detector="monero") is None
     assert of(metrics, "detector_up", detector="monero") == 0 and of(metrics, "detector_enabled", detector="monero") == 0
     # Switched on by a reload, it is proved at once.
-    watched.files[0].write_text("bannedCommandStrings: []\n")
+    watched.files[0].write_text("bannedCommandSubstrings: [cryptnono.banned]\n")
     assert watched.wait_for(action="canary", detector="monero")["result"] == "passed"
+    # Without rules there is nothing to prove, and an exec is to cost nothing.
+    watched.files[0].write_text("bannedCommandStrings: []\n")
+    assert watched.wait_for(action="canary", detector="execwhacker", result="unavailable")["reason"].startswith("there are no rules")
+    assert of(watched.metrics(), "detector_up", detector="execwhacker") == 1
 
 
 def test_none_are_run_if_none_are_wanted(daemon):
@@ -198,7 +202,7 @@ def test_the_bait_is_poison_to_canaries_alone(daemon, spawn):
     word, (address, port) = seen["exec"][0], seen["connect"]
     watched.process.send_signal(signal.SIGHUP)
     watched.wait_for(action="reloaded")
-    assert re.fullmatch(r"canary-[0-9a-f]{32}", word) and re.fullmatch(r"127\.[1-9]\d*\.\d+\.\d+", address)
+    assert re.fullmatch(r"canary[0-9a-f]{32}", word) and re.fullmatch(r"127\.[1-9]\d*\.\d+\.\d+", address)
     assert spawn(["true", word]) == 0
     connect = "import socket, sys; print(socket.socket().connect_ex((sys.argv[1], int(sys.argv[2]))))"
     child = spawn.start(["python3", "-c", connect, address, port], stdout=subprocess.PIPE)

@@ -40,10 +40,16 @@ Result<std::shared_ptr<ExecRules>> ExecRules::compile(const config::Execwhacker&
     add_all(config.groups[group].banned_strings, match::Kind::kWord, group);
     add_all(config.groups[group].banned_substrings, match::Kind::kSubstring, group);
   }
-  self->has_canary_ = !canary.empty() && config.groups.size() < MATCH_MAX_GROUPS;
+  self->has_canary_ =
+      !canary.empty() && !entries.empty() && config.groups.size() < MATCH_MAX_GROUPS;
   if (self->has_canary_) {
-    entries.push_back(
-        {.text = canary, .kind = match::Kind::kSubstring, .group = MATCH_MAX_GROUPS - 1});
+    // For the machine that runs anyway: words and substrings have one each.
+    const auto words = std::any_of(entries.begin(), entries.end(), [](const match::Entry& each) {
+      return each.kind == match::Kind::kWord;
+    });
+    entries.push_back({.text = canary,
+                       .kind = words ? match::Kind::kWord : match::Kind::kSubstring,
+                       .group = MATCH_MAX_GROUPS - 1});
   }
   for (const std::string& literal : self->allow_list_.literals()) {
     entries.push_back({.text = literal, .kind = match::Kind::kAllowLiteral});

@@ -41,8 +41,9 @@ struct Judgement {
 // Immutable after compile(), but for use_tables(); any number of threads may ask.
 class ExecRules {
  public:
-  // `canary`: a word that is banned for the daemon's canaries alone (kCanaryGroups); "": none. It
-  // is no rule of the configuration: it is not counted, has no text, and says nothing to judge().
+  // `canary`: a word of letters and digits that is banned for the daemon's canaries alone
+  // (kCanaryGroups); "": none. It is no rule of the configuration: it is not counted, has no text,
+  // and says nothing to judge(). Without rules it is left out, for then an exec is to cost nothing.
   // Errors: kConfig when the rules are too large.
   static Result<std::shared_ptr<ExecRules>> compile(const config::Execwhacker& config,
                                                     std::uint32_t generation,

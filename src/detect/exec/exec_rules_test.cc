@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "config/load.h"
+#include "match/matcher.h"
 
 namespace cryptnono::detect {
 namespace {
@@ -69,6 +70,37 @@ TEST(ExecRules, where_groups_share_a_bit_the_mildest_action_counts) {
   EXPECT_EQ((*ExecRules::compile(config, 1))->kill_groups(), ~std::uint64_t{0});
   config.groups.back().action = config::Action::kReport;
   EXPECT_EQ((*ExecRules::compile(config, 1))->kill_groups(), ~last);
+}
+
+TEST(ExecRules, the_canaries_word_is_no_rule) {
+  config::Execwhacker config;
+  config::RuleGroup group;
+  group.banned_strings.push_back({.text = "miner", .origin = {}});
+  config.groups.push_back(group);
+  const auto rules = *ExecRules::compile(config, 1, "canary0123");
+  EXPECT_TRUE(rules->has_canary());
+  EXPECT_EQ(rules->size(), 1U);
+  const auto hit = match::Matcher(rules->tables()).match_text("x canary0123 y");
+  EXPECT_EQ(hit.groups, ExecRules::kCanaryGroups);
+  EXPECT_EQ(rules->rule_text(hit.rule), "");
+  EXPECT_EQ(rules->judge(line("x\0canary0123\0"sv)).verdict, Verdict::kNothing);
+  EXPECT_EQ(rules->judge_running(line("x\0canary0123\0"sv)).verdict, Verdict::kNothing);
+  const Judgement both = rules->judge(line("canary0123\0miner\0"sv));
+  EXPECT_EQ(both.groups, 1U);
+  EXPECT_EQ(rules->rule_text(both.rule), "miner");
+}
+
+TEST(ExecRules, the_canaries_word_takes_no_group_and_no_time_from_others) {
+  config::Execwhacker config;
+  EXPECT_FALSE((*ExecRules::compile(config, 1, "canary0123"))->has_canary()) << "without rules";
+  for (std::size_t i = 0; i < MATCH_MAX_GROUPS; ++i) {
+    config::RuleGroup group;
+    group.banned_strings.push_back({.text = "x" + std::to_string(i), .origin = {}});
+    config.groups.push_back(group);
+  }
+  EXPECT_FALSE((*ExecRules::compile(config, 1, "canary0123"))->has_canary());
+  config.groups.pop_back();
+  EXPECT_TRUE((*ExecRules::compile(config, 1, "canary0123"))->has_canary());
 }
 
 TEST(ExecRules, matches_allowed_patterns_on_the_line_with_the_file_name_first) {
