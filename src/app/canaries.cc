@@ -288,18 +288,26 @@ void Canaries::note(const Settings& settings, Detector detector, Attempt attempt
 }
 
 void Canaries::log(const Settings& settings, const State& state, bool changed) {
+  using config::LogLevel;
   const bool bad = !state.good();
-  const config::LogLevel level = bad       ? config::LogLevel::kError
-                                 : changed ? config::LogLevel::kInfo
-                                           : config::LogLevel::kDebug;
-  if (level < settings.log_level || (bad && !changed)) return;
+  if (bad && !changed) return;  // it is tried every few seconds
+  LogLevel level = changed ? LogLevel::kInfo : LogLevel::kDebug;
+  std::string_view word = changed ? "info" : "debug";
+  if (bad) {
+    level = LogLevel::kError;
+    word = "error";
+  } else if (changed && state.result == Outcome::kUnavailable) {
+    level = LogLevel::kWarning;
+    word = "warning";
+  }
+  if (level < settings.log_level) return;
   JsonLine line;
   line.add("action", "canary")
       .add("detector", state.detector)
       .add("result", canary::result_word(state.result))
       .add("lived_s", state.lived_s);
   if (!state.why.empty()) line.add("reason", state.why);
-  log_.write(line.finish(event_of(state.result), bad ? "error" : changed ? "info" : "debug"));
+  log_.write(line.finish(event_of(state.result), word));
 }
 
 std::vector<State> Canaries::states() const {

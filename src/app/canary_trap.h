@@ -3,11 +3,11 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <set>
 
 #include "detect/subject.h"
 
@@ -20,13 +20,21 @@ inline constexpr std::size_t kDetectors = 3;
 // Any thread.
 class CanaryTrap {
  public:
-  // The canaries' cgroup (v2); 0: none.
-  void set_cgroup(std::uint64_t id) { cgroup_ = id; }
-  [[nodiscard]] std::uint64_t cgroup() const { return cgroup_; }
+  // The canaries' cgroup (v2) from here on; 0: none. Those before it stay canaries': events are
+  // read a while after they happened.
+  void set_cgroup(std::uint64_t id) {
+    const std::lock_guard lock(mutex_);
+    cgroup_ = id;
+    if (id != 0) all_.insert(id);
+  }
+  [[nodiscard]] std::uint64_t cgroup() const {
+    const std::lock_guard lock(mutex_);
+    return cgroup_;
+  }
   // Is it a canary? By its cgroup, which nobody else gets into. A scan meets canaries too.
   [[nodiscard]] bool caught(const detect::Subject& subject) const {
-    const std::uint64_t id = cgroup_;
-    return id != 0 && subject.cgroup_id == id;
+    const std::lock_guard lock(mutex_);
+    return all_.contains(subject.cgroup_id);
   }
   // A canary was killed because of this detector, and its event has come all the way.
   void tell(Detector detector) {
@@ -50,10 +58,12 @@ class CanaryTrap {
   }
 
  private:
-  std::atomic<std::uint64_t> cgroup_ = 0;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::array<std::uint64_t, kDetectors> told_{};  // guarded by mutex_
+  // All below guarded by mutex_.
+  std::uint64_t cgroup_ = 0;
+  std::set<std::uint64_t> all_;  // one, and one more each time that somebody removed it
+  std::array<std::uint64_t, kDetectors> told_{};
 };
 
 }  // namespace cryptnono::app

@@ -13,6 +13,15 @@ namespace cryptnono::app {
 using detect::Finding;
 using enforce::Outcome;
 
+namespace {
+
+// It is known which rule it was: its generation has not been forgotten.
+bool has_rule(const Finding& finding) {
+  return finding.rules && finding.judgement.rule < finding.rules->size();
+}
+
+}  // namespace
+
 std::string_view source_name(detect::Source source) {
   return source == detect::Source::kExec ? "execwhacker.bpf" : "psutil.process_iter";
 }
@@ -108,7 +117,7 @@ EventRecord ExecAudit::record_of(const Finding& finding, std::uint64_t signal_ns
                      .evidence = R"({"kind": "string"})",
                      .event_ns = finding.exec_ns,
                      .signal_ns = signal_ns};
-  if (finding.rules) {
+  if (has_rule(finding)) {
     const std::string_view group =
         finding.rules->group_name(finding.rules->rule_group(finding.judgement.rule));
     const config::Origin origin = finding.rules->rule_origin(finding.judgement.rule);
@@ -118,7 +127,7 @@ EventRecord ExecAudit::record_of(const Finding& finding, std::uint64_t signal_ns
 }
 
 void ExecAudit::add_process(JsonLine& line, const Finding& finding, const EventRecord& record) {
-  if (finding.rules)
+  if (has_rule(finding))
     line.add("group", finding.rules->group_name(finding.rules->rule_group(finding.judgement.rule)));
   add_record(line, finding, record);
 }

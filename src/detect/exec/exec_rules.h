@@ -65,6 +65,7 @@ class ExecRules {
   [[nodiscard]] std::size_t size() const { return starts_.size() - 1; }
   // The text of a rule, as written; "" for MATCH_NO_RULE.
   [[nodiscard]] std::string_view rule_text(std::uint32_t rule) const;
+  // Below size(), like that of rule_origin().
   [[nodiscard]] std::uint8_t rule_group(std::uint32_t rule) const { return rule_groups_[rule]; }
   // Where the rule was written.
   [[nodiscard]] config::Origin rule_origin(std::uint32_t rule) const { return origins_[rule]; }

@@ -285,7 +285,9 @@ void FpuDetector::found(Process& process, const FpuJudgement& judgement, std::ui
     set_active(process, false);
     return;
   }
-  if (exempt(finding)) {
+  // A canary runs the daemon's own executable, which may be exempt.
+  const bool canary = canary_cgroup_ != 0 && process.cgroup_id == canary_cgroup_;
+  if (!canary && exempt(finding)) {
     finding.cleared = true;
     finding.why = "exempt executable";
   }

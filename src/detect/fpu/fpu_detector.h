@@ -53,7 +53,10 @@ class FpuDetector {
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] const FpuProgram& program() const { return *program_; }
   // See FpuProgram. Any thread.
-  void set_canary_cgroup(std::uint64_t cgroup_id) { program_->set_canary_cgroup(cgroup_id); }
+  void set_canary_cgroup(std::uint64_t cgroup_id) {
+    canary_cgroup_ = cgroup_id;
+    program_->set_canary_cgroup(cgroup_id);
+  }
 
  private:
   struct Suspect;
@@ -98,6 +101,7 @@ class FpuDetector {
   std::map<Heir, Inherited> inherited_;
 
   std::atomic<bool> enabled_ = true, sampling_ = true;  // of settings_
+  std::atomic<std::uint64_t> canary_cgroup_ = 0;
   std::atomic<std::size_t> suspects_ = 0;
   std::atomic<double> highest_spared_score_ = 0;
 };
