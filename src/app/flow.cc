@@ -52,7 +52,7 @@ Result<void> Flow::apply(const config::Config& config, Prepared prepared,
   const bool kill = !config.dry_run && kills(config.tcpflowkiller.action);
   const detect::FlowSettings settings{
       .tables = std::move(prepared.tables),
-      .canary = std::move(prepared.canary),
+      .canary = prepared.canary,
       .scan = scan_of(config.tcpflowkiller),
       .kill_groups = kill ? 1U << FLOW_GROUP_BANNED | 1U << FLOW_GROUP_SCAN : 0U,
       .limit = config.tcpflowkiller.limit,

@@ -46,8 +46,10 @@ Result<Fd> private_mount() {
 void remove_leftovers(const Fd& parent) {
   DIR* directory = fdopendir(openat(parent.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory == nullptr) return;
-  while (const dirent* entry =
-             readdir(directory)) {  // NOLINT(concurrency-mt-unsafe): its own stream
+  for (;;) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of its own
+    const dirent* entry = readdir(directory);
+    if (entry == nullptr) break;
     const std::string_view name(static_cast<const char*>(entry->d_name));
     if (!name.starts_with(kPrefix)) continue;
     pid_t pid = 0;
@@ -72,7 +74,7 @@ Result<Fd> make_cgroup(const Fd& parent, const std::string& name) {
 [[noreturn]] void become_canary(int program, char* const* arguments) {
   sigset_t none;
   sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   alarm(kAlarmSeconds);
   std::array<char*, 1> environment{nullptr};
