@@ -8,7 +8,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -76,6 +75,7 @@ class Canaries {
     double lived_s = 0;
     std::string why;
   };
+  static Attempt unavailable(std::string why);
   Attempt attempt(const Settings& settings, Detector detector);
   Result<void> make_sandbox();
   void note(const Settings& settings, Detector detector, Attempt attempt);
@@ -85,10 +85,9 @@ class Canaries {
   LineWriter& log_;
   CanaryTrap& trap_;
   TellKernel tell_kernel_;
-  std::uint16_t port_ = 0;  // of the bait's address, as that is
-  std::uint32_t address_ = 0;
-  std::unique_ptr<canary::Sandbox> sandbox_;  // of the thread
-  Fd stop_fd_;                                // eventfd
+  std::optional<config::AddressRange> address_;  // of the next bait, unless it is allowed by then
+  std::unique_ptr<canary::Sandbox> sandbox_;     // of the thread
+  Fd stop_fd_;                                   // eventfd
   std::thread thread_;
 
   mutable std::mutex mutex_;

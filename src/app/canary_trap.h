@@ -10,6 +10,7 @@
 #include <set>
 
 #include "detect/subject.h"
+#include "enforce/enforcer.h"
 
 namespace cryptnono::app {
 
@@ -36,15 +37,23 @@ class CanaryTrap {
     const std::lock_guard lock(mutex_);
     return all_.contains(subject.cgroup_id);
   }
-  // A canary was killed because of this detector, and its event has come all the way.
-  void tell(Detector detector) {
+  // The event of a canary that this detector found has come all the way. Kills it, unless the
+  // kernel side has.
+  void settle(Detector detector, const detect::Subject& canary, bool killed,
+              enforce::Enforcer& enforcer) {
+    if (!killed) {
+      const enforce::Action action =
+          enforcer.act({.pid = canary.pid, .start_ticks = canary.start_ticks, .canary = true});
+      killed = action.outcome == enforce::Outcome::kKilled;
+    }
+    if (!killed) return;
     {
       const std::lock_guard lock(mutex_);
       ++told_.at(static_cast<std::size_t>(detector));
     }
     changed_.notify_all();
   }
-  // How often that was.
+  // How often a canary of this detector was dead then.
   [[nodiscard]] std::uint64_t told(Detector detector) const {
     const std::lock_guard lock(mutex_);
     return told_.at(static_cast<std::size_t>(detector));

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <chrono>
 #include <csignal>
 #include <thread>
 
@@ -65,9 +64,8 @@ Daemon::~Daemon() {
 }
 
 void Daemon::log(config::LogLevel level, std::string_view event, JsonLine line) {
-  static constexpr std::array<std::string_view, 4> kNames{"debug", "info", "warning", "error"};
   if (level < config_.log.level) return;
-  log_.write(line.finish(event, kNames[static_cast<std::size_t>(level)]));
+  log_.write(line.finish(event, config::level_word(level)));
 }
 
 void Daemon::log_warnings(const std::vector<std::string>& warnings) {
@@ -129,7 +127,7 @@ Result<Daemon::Prepared> Daemon::prepare(const config::Config& config, std::uint
   Prepared out{.rules = TRY(detect::ExecRules::compile(config.execwhacker, generation, bait.word)),
                .flow = TRY(Flow::prepare(config.tcpflowkiller, generation, bait.address)),
                .bait = std::move(bait)};
-  if (!out.rules->has_canary()) out.bait.word.clear();
+  if (out.rules->canary_groups() == 0) out.bait.word.clear();
   return out;
 }
 
@@ -167,9 +165,7 @@ Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
   patterns_ = rules->allow_list().patterns();
   executables_ = rules->allow_list().executables();
   generation_ = rules->generation();
-  loaded_at_ = std::chrono::duration_cast<std::chrono::seconds>(
-                   std::chrono::system_clock::now().time_since_epoch())
-                   .count();
+  loaded_at_ = static_cast<std::int64_t>(unix_time());
   status_.use(config);
   return {};
 }

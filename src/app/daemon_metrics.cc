@@ -16,12 +16,11 @@ using metrics::Metric;
 
 // What the status shows too.
 void Daemon::collect_detectors(metrics::Exposition& out) const {
-  for (std::size_t i = 0; i < enabled_.size(); ++i)
-    out.add(Metric::kDetectorEnabled, {metrics::values::kDetector.at(i)},
-            enabled_.at(i) ? 1.0 : 0.0);
-  for (std::size_t i = 0; i < kDetectors; ++i)
-    out.add(Metric::kDetectorUp, {metrics::values::kDetector.at(i)},
-            is_up(static_cast<Detector>(i)) ? 1.0 : 0.0);
+  for (std::size_t i = 0; i < kDetectors; ++i) {
+    const std::string_view name = metrics::values::kDetector.at(i);
+    out.add(Metric::kDetectorEnabled, {name}, enabled_.at(i) ? 1.0 : 0.0);
+    out.add(Metric::kDetectorUp, {name}, is_up(static_cast<Detector>(i)) ? 1.0 : 0.0);
+  }
   canaries_.collect(out);
   collect_exec(out);
   monero_.collect(out);

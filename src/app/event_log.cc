@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <optional>
@@ -82,10 +81,7 @@ void add(runtime::ContainerLookup::Counters& sum, const runtime::ContainerLookup
 
 // Of a reading of CLOCK_MONOTONIC; 0: now.
 double unix_time_of(std::uint64_t ns) {
-  const double ago = ns == 0 ? 0 : static_cast<double>(elapsed_ns(monotonic_ns(), ns)) / 1e9;
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
-             .count() -
-         ago;
+  return unix_time() - (ns == 0 ? 0 : seconds_between(ns, monotonic_ns()));
 }
 
 status::Kill kill_of(std::string_view action, const detect::Subject& who,

@@ -63,20 +63,14 @@ enforce::Action ExecAudit::act_on(const Finding& finding) {
   return action;
 }
 
-// One that a scan meets is another detector's.
-bool ExecAudit::handle_canary(const Finding& finding) {
-  if (finding.source == detect::Source::kScan) return true;
-  enforce::Outcome outcome = Outcome::kKilled;
-  if (finding.kind != Finding::Kind::kKilledInKernel)
-    outcome =
-        enforcer_.act({.pid = finding.pid, .start_ticks = finding.start_ticks, .canary = true})
-            .outcome;
-  if (outcome == Outcome::kKilled) trap_.tell(Detector::kExecwhacker);
-  return true;
-}
-
 bool ExecAudit::handle(const Finding& finding) {
-  if (trap_.caught(finding)) return handle_canary(finding);
+  if (trap_.caught(finding)) {
+    // One that a scan meets is another detector's.
+    if (finding.source != detect::Source::kScan)
+      trap_.settle(Detector::kExecwhacker, finding, finding.kind == Finding::Kind::kKilledInKernel,
+                   enforcer_);
+    return true;
+  }
   const auto source = static_cast<std::size_t>(finding.source);
   const std::uint64_t since = finding.exec_ns != 0 ? finding.exec_ns : monotonic_ns();
   if (finding.kind == Finding::Kind::kSpared) {
@@ -140,7 +134,7 @@ void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t 
       .command_line = detect::quoted_line(finding.filename, beginning_of(finding.argv)),
       .latency_us = std::nullopt};
   if (finding.exec_ns != 0 && outcome == Outcome::kKilled)
-    note.latency_us = static_cast<double>(signal_ns - finding.exec_ns) / 1e3;
+    note.latency_us = seconds_between(finding.exec_ns, signal_ns) * 1e6;
   if (log_level_ > config::LogLevel::kInfo && words.level == "info")
     return log_.remember(words.action, finding, note);
   JsonLine line;
@@ -150,8 +144,8 @@ void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t 
       .add("source", source_name(finding.source))
       .add("action", words.action);
   add_process(line, finding, note.record);
-  if (finding.exec_ns != 0 && outcome == Outcome::kKilled) {
-    line.add("exec_to_signal_us", seconds_between(finding.exec_ns, signal_ns) * 1e6);
+  if (note.latency_us) {
+    line.add("exec_to_signal_us", *note.latency_us);
     line.add("in_kernel", finding.kind == Finding::Kind::kKilledInKernel);
   }
   if (done > config::Action::kKill) line.add("response", config::action_word(done));

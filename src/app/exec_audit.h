@@ -52,7 +52,6 @@ class ExecAudit {
   std::atomic<config::LogLevel> log_level_ = config::LogLevel::kInfo;
 
   enforce::Action act_on(const detect::Finding& finding);
-  bool handle_canary(const detect::Finding& finding);
 
   Outcomes outcomes_;  // by detect::Source
   metrics::Histogram act_seconds_, verdict_seconds_, decision_seconds_;

@@ -120,19 +120,13 @@ enforce::Action FlowAudit::act_on(const FlowFinding& finding) {
   return action;
 }
 
-bool FlowAudit::handle_canary(const FlowFinding& finding) {
-  if (finding.kind == FlowFinding::Kind::kSeen) return true;
-  enforce::Outcome outcome = Outcome::kKilled;
-  if (finding.kind != FlowFinding::Kind::kKilledInKernel)
-    outcome =
-        enforcer_.act({.pid = finding.pid, .start_ticks = finding.start_ticks, .canary = true})
-            .outcome;
-  if (outcome == Outcome::kKilled) trap_.tell(Detector::kTcpflowkiller);
-  return true;
-}
-
 bool FlowAudit::handle(const FlowFinding& finding) {
-  if (trap_.caught(finding)) return handle_canary(finding);
+  if (trap_.caught(finding)) {
+    if (finding.kind != FlowFinding::Kind::kSeen)
+      trap_.settle(Detector::kTcpflowkiller, finding,
+                   finding.kind == FlowFinding::Kind::kKilledInKernel, enforcer_);
+    return true;
+  }
   if (finding.kind == FlowFinding::Kind::kSeen) {
     log_seen(finding);
     return true;
@@ -153,7 +147,7 @@ bool FlowAudit::handle(const FlowFinding& finding) {
       .command_line = detect::quoted_line("", beginning_of(finding.argv)),
       .latency_us = std::nullopt};
   if (action.outcome == Outcome::kKilled)
-    note.latency_us = static_cast<double>(action.time_ns - since) / 1e3;
+    note.latency_us = seconds_between(since, action.time_ns) * 1e6;
   if (log_level_ > config::LogLevel::kInfo && words.level == "info") {
     if (action.outcome != Outcome::kSpared) log_.remember(words.action, finding, note);
     return !to_be_tried_again(action.outcome);
@@ -161,8 +155,8 @@ bool FlowAudit::handle(const FlowFinding& finding) {
   JsonLine line;
   add_fields(line, finding, words.action, note.record);
   if (action.outcome == Outcome::kSpared) line.add("allowedby", protected_by(action.spared));
-  if (action.outcome == Outcome::kKilled) {
-    line.add("connect_to_signal_us", seconds_between(since, action.time_ns) * 1e6)
+  if (note.latency_us) {
+    line.add("connect_to_signal_us", *note.latency_us)
         .add("in_kernel", finding.kind == FlowFinding::Kind::kKilledInKernel);
   }
   if (done > config::Action::kKill) line.add("response", config::action_word(done));

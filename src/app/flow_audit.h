@@ -34,7 +34,6 @@ class FlowAudit {
 
  private:
   enforce::Action act_on(const detect::FlowFinding& finding);
-  bool handle_canary(const detect::FlowFinding& finding);
   bool first_time(const detect::FlowFinding& finding);
   static EventRecord record_of(const detect::FlowFinding& finding, std::uint64_t signal_ns);
   void add_fields(JsonLine& line, const detect::FlowFinding& finding, std::string_view action,

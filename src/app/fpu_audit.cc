@@ -30,10 +30,7 @@ void FpuAudit::apply(const config::Config& config, const container::Scope& scope
 
 bool FpuAudit::handle(const FpuFinding& finding) {
   if (trap_.caught(finding)) {
-    if (finding.cleared) return true;
-    const enforce::Action action =
-        enforcer_.act({.pid = finding.pid, .start_ticks = finding.start_ticks, .canary = true});
-    if (action.outcome == Outcome::kKilled) trap_.tell(Detector::kMonero);
+    if (!finding.cleared) trap_.settle(Detector::kMonero, finding, false, enforcer_);
     return true;
   }
   if (finding.cleared) {

@@ -8,36 +8,14 @@
 #include <limits>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <string>
 
 #include "base/clock.h"
+#include "proc/proc_reader.h"
 
 namespace cryptnono::app {
 
 namespace {
-
-struct Stat {
-  std::uint64_t start_ticks = 0;  // since boot
-  std::uint64_t virtual_bytes = 0;
-  std::uint64_t resident_pages = 0;
-};
-
-// Fields 22 to 24 of proc(5)'s /proc/PID/stat.
-std::optional<Stat> read_stat() {
-  std::ifstream file("/proc/self/stat");
-  std::string text;
-  std::getline(file, text);
-  const std::size_t end_of_name = text.rfind(')');  // which may hold spaces
-  if (end_of_name == std::string::npos) return std::nullopt;
-  std::istringstream fields(text.substr(end_of_name + 1));
-  std::string skipped;
-  for (int field = 3; field < 22; ++field) fields >> skipped;
-  Stat out;
-  fields >> out.start_ticks >> out.virtual_bytes >> out.resident_pages;
-  if (!fields) return std::nullopt;
-  return out;
-}
 
 // Unix time.
 std::optional<double> boot_time() {
@@ -71,16 +49,21 @@ void collect_process(metrics::Exposition& out) {
   using metrics::Metric;
   // The kernel tells it in ticks of 10 ms in /proc, and exactly here.
   out.add(Metric::kProcessCpu, {}, static_cast<double>(clock_ns(CLOCK_PROCESS_CPUTIME_ID)) / 1e9);
-  if (const std::optional<Stat> stat = read_stat()) {
-    out.add(Metric::kProcessVirtual, {}, stat->virtual_bytes);
-    out.add(Metric::kProcessResident, {},
-            stat->resident_pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)));
-    // Once: the kernel computes it anew from two clocks each time, and it would jump.
-    static const std::optional<double> boot = boot_time();
-    const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
-    if (boot)
-      out.add(Metric::kProcessStart, {}, *boot + static_cast<double>(stat->start_ticks) / ticks);
+  std::ifstream sizes("/proc/self/statm");  // proc(5): the first two, in pages
+  std::uint64_t virtual_pages = 0;
+  std::uint64_t resident_pages = 0;
+  if (sizes >> virtual_pages >> resident_pages) {
+    const auto page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    out.add(Metric::kProcessVirtual, {}, virtual_pages * page);
+    out.add(Metric::kProcessResident, {}, resident_pages * page);
   }
+  // Once: the kernel computes it anew from two clocks each time, and it would jump.
+  static const std::optional<double> boot = boot_time();
+  const auto stat = proc::ProcReader().read_stat(getpid());
+  if (boot && stat)
+    out.add(
+        Metric::kProcessStart, {},
+        *boot + static_cast<double>(stat->start_ticks) / static_cast<double>(sysconf(_SC_CLK_TCK)));
   if (const std::optional<double> open = open_descriptors())
     out.add(Metric::kProcessFds, {}, *open);
   out.add(Metric::kProcessMaxFds, {}, limit_of_descriptors());

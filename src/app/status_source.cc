@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -23,10 +22,6 @@ namespace {
 
 using metrics::Exposition;
 using metrics::Metric;
-
-double unix_now() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 std::uint64_t boottime_s() { return clock_ns(CLOCK_BOOTTIME) / 1'000'000'000; }
 
@@ -110,7 +105,7 @@ StatusSource::StatusSource(const RecentKills& kills, Collect collect, Canaries c
     : kills_(kills),
       collect_(std::move(collect)),
       canaries_(std::move(canaries)),
-      started_at_(static_cast<std::int64_t>(unix_now())),
+      started_at_(static_cast<std::int64_t>(unix_time())),
       started_ns_(clock_ns(CLOCK_BOOTTIME)),
       history_(boottime_s()) {}
 
@@ -233,7 +228,7 @@ status::Status StatusSource::read(bool details) {
   utsname kernel{};
   uname(&kernel);
   out.kernel = static_cast<const char*>(kernel.release);
-  out.now = unix_now();
+  out.now = unix_time();
   out.started_at = started_at_;
   out.uptime_s = static_cast<double>(clock_ns(CLOCK_BOOTTIME) - started_ns_) / 1e9;
   out.details = details;

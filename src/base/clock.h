@@ -1,4 +1,4 @@
-// The clocks that the kernel side and /proc use.
+// Clocks: the time of day, and those that the kernel side and /proc use.
 #pragma once
 
 #include <unistd.h>
@@ -17,6 +17,9 @@ inline std::uint64_t clock_ns(clockid_t clock) {
 
 // bpf_ktime_get_ns()
 inline std::uint64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
+
+// Time of day: seconds since 1970.
+inline double unix_time() { return static_cast<double>(clock_ns(CLOCK_REALTIME)) / 1e9; }
 
 // From `then` to `now`; 0 if `then`, noted by somebody else, is later than a `now` that was read
 // before.

@@ -17,4 +17,7 @@ std::string for_terminal(std::string_view text);
 // ASCII letters in lower case, everything else as it is.
 std::string ascii_lower(std::string_view text);
 
+// Without the spaces and tabs at both ends.
+std::string_view trimmed(std::string_view text);
+
 }  // namespace cryptnono

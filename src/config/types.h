@@ -168,6 +168,12 @@ struct Protect {
 
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 
+// As it is written in the configuration and in the log.
+constexpr std::string_view level_word(LogLevel level) {
+  constexpr std::array<std::string_view, 4> kWords{"debug", "info", "warning", "error"};
+  return kWords.at(static_cast<std::size_t>(level));
+}
+
 struct Log {
   LogLevel level = LogLevel::kInfo;
   std::uint32_t max_command_line_bytes = 32768;  // longer ones are cut in the log, and marked
@@ -212,7 +218,7 @@ struct Webhook {
 
 // The daemon's proof of itself.
 struct Canary {
-  double interval_s = 300;  // 0: none; else 1 to 86400
+  double interval_s = 300;  // 0: none; at most 86400
 };
 
 struct Config {

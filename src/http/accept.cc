@@ -9,12 +9,6 @@ namespace cryptnono::http {
 
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
 // Takes what stands before the next `separator` that is not in quotes off `rest`.
 std::string_view take_until(std::string_view& rest, char separator) {
   bool quoted = false;

@@ -64,12 +64,6 @@ std::optional<std::string> path_of(std::string_view target) {
   return percent_decoded(target.substr(0, target.find_first_of("?#")));
 }
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
 // Null: understood; else what is wrong with it.
 const char* take_field(std::string_view line, Request& out, bool& host_seen) {
   const std::size_t colon = line.find(':');

@@ -8,6 +8,8 @@
 #include <array>
 #include <utility>
 
+#include "base/clock.h"
+
 #ifndef CRYPTNONO_VERSION
 #define CRYPTNONO_VERSION "unknown"
 #endif
@@ -144,9 +146,7 @@ void Webhook::deliver_first(std::unique_lock<std::mutex>& lock) {
 
 Webhook::Verdict Webhook::attempt(const Event& event, const WebhookSettings& settings,
                                   milliseconds& wait) {
-  const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-                       std::chrono::system_clock::now().time_since_epoch())
-                       .count();
+  const auto now = static_cast<std::int64_t>(unix_time());
   Request request{
       .url = settings.url,
       .ca_file = settings.ca_file,

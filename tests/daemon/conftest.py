@@ -44,6 +44,22 @@ def cgroup2():
         return next((line.split()[1] for line in mounts if line.split()[2] == "cgroup2"), None)
 
 
+def cgroup1(controller):
+    """Where the hierarchy of this controller is mounted; None if it is in none of v1."""
+    with open("/proc/mounts") as mounts:
+        return next((pathlib.Path(line.split()[1]) for line in mounts
+                     if line.split()[2] == "cgroup" and controller in line.split()[3].split(",")), None)
+
+
+def wait_until(condition, timeout=15):
+    """The first true value of it."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return value
+
+
 def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 

@@ -15,7 +15,7 @@ import threading
 import time
 import types
 
-from conftest import B, VICTIMS, Cgroup, Daemon, Spawner, storm
+from conftest import B, VICTIMS, Cgroup, Daemon, Spawner, storm, wait_until
 from network import PUBLIC4, Network
 from prometheus import Page, Prometheus
 
@@ -229,10 +229,7 @@ class Monitored:
         busy.wait()
         responded = self.one.daemon.wait_for(action="responded")
         sent = 'cryptnono_webhook_deliveries_total{result="sent"}'
-        deadline = time.monotonic() + 20
-        while self.one.daemon.metrics()[sent] < 13:  # 14 kills, one of them refused
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: self.one.daemon.metrics()[sent] >= 13, 20)  # 14 kills, one of them refused
         self.with_tree = responded["processes_killed"]
         # Everything is in a scrape, and in one more, so that no window ends in between.
         at = time.time()

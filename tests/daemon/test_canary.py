@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import B, BINARY, cgroup2
+from conftest import B, BINARY, cgroup1, cgroup2, wait_until
 
 ALL = """bannedCommandStrings: [cryptnono.banned.string1]
 tcpflowkiller: {enabled: true, bans: [192.0.2.1]}
@@ -40,13 +40,6 @@ def results(watched):
 def of(metrics, name, **labels):
     inside = ",".join(f'{k}="{v}"' for k, v in labels.items())
     return metrics.get(f"cryptnono_{name}{{{inside}}}")
-
-
-def wait_until(condition, timeout=15):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def own_ids(watched, kind):
@@ -81,12 +74,12 @@ def take_rules_away(watched):
 @contextlib.contextmanager
 def frozen(watched, name):
     """One thread of the daemon stands still; the rest of it believes that all is well."""
-    mount = next((line.split()[1] for line in open("/proc/mounts") if line.split()[2] == "cgroup" and "freezer" in line.split()[3].split(",")), None)
+    mount = cgroup1("freezer")
     if not mount:
         pytest.skip("a single thread can be frozen only by the freezer of cgroup v1, which is not mounted")
     tasks = pathlib.Path(f"/proc/{watched.process.pid}/task").iterdir()
     tid = next(task.name for task in tasks if (task / "comm").read_text().strip() == name)
-    group = pathlib.Path(mount) / f"cryptnono-test-{os.getpid()}-frozen"
+    group = mount / f"cryptnono-test-{os.getpid()}-frozen"
     group.mkdir()
     try:
         (group / "tasks").write_text(tid)

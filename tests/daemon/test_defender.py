@@ -4,7 +4,6 @@ Of E32, who mines only while nobody looks is in test_randomx.py: E19.
 """
 import contextlib
 import os
-import pathlib
 import shutil
 import signal
 import subprocess
@@ -13,7 +12,7 @@ import time
 
 import pytest
 
-from conftest import B, VICTIMS
+from conftest import B, cgroup1
 from network import Network
 from test_flow import ACT, BANS, dies
 from test_randomx import EMPTY, MINER, death_s, start
@@ -24,10 +23,10 @@ BANNED = ["sh", "-c", f"sleep 30; : {B}"]
 @contextlib.contextmanager
 def starved(pid):
     """As little CPU as a cgroup can be given, and others that want all of it."""
-    mount = next((line.split()[1] for line in open("/proc/mounts") if line.split()[2] == "cgroup" and "cpu" in line.split()[3].split(",")), None)
+    mount = cgroup1("cpu")
     if not mount:
         pytest.skip("the controller cpu is in no hierarchy of cgroup v1")
-    group = pathlib.Path(mount) / f"cryptnono-test-{os.getpid()}-starved"
+    group = mount / f"cryptnono-test-{os.getpid()}-starved"
     group.mkdir()
     hogs = []
     try:

@@ -13,7 +13,7 @@ import urllib.request
 
 import pytest
 
-from conftest import B, VICTIMS, _ports, storm
+from conftest import B, VICTIMS, _ports, storm, wait_until
 from network import PUBLIC4, Network
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -70,15 +70,6 @@ def first_scrape(one):
         except OSError:
             assert time.monotonic() < deadline
             time.sleep(0.01)
-
-
-def wait_until(condition, timeout=15):
-    """The first true value of it."""
-    deadline = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return value
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """What an operator asks the daemon: routes, health, readiness, status, the control socket, `cryptnono status`."""
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -15,7 +16,7 @@ import time
 
 import pytest
 
-from conftest import B, BINARY, VICTIMS
+from conftest import B, BINARY, VICTIMS, wait_until
 from test_canary import take_rules_away
 
 NOBODY = 65534
@@ -58,14 +59,7 @@ def status_of(where, **options):
     return json.loads(body)
 
 
-def until(what, timeout=5):
-    deadline = time.monotonic() + timeout
-    while True:
-        value = what()
-        if value:
-            return value
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+until = functools.partial(wait_until, timeout=5)
 
 
 def kill_of(where, action="killed"):

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from conftest import B
+from conftest import B, wait_until
 
 
 class Receiver(http.server.ThreadingHTTPServer):
@@ -78,10 +78,7 @@ def test_a_kill_is_told_with_a_signature(daemon, spawn, receiver, tmp_path):
     assert headers["X-Cryptnono-Event"] == "killed" and headers["Content-Type"] == "application/json"
     assert signed_with(b"first", headers, body) and not signed_with(b"other", headers, body)
     sent = 'cryptnono_webhook_deliveries_total{result="sent"}'
-    deadline = time.monotonic() + 5  # counted when the answer has been read
-    while d.metrics()[sent] != 1:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: d.metrics()[sent] == 1, 5)  # counted when the answer has been read
 
 
 def certificate_for(name, path):
@@ -107,10 +104,7 @@ def test_https_only_to_whom_the_authority_vouches_for(daemon, spawn, tmp_path, n
             headers, body = server.events.get(timeout=10)
             assert signed_with(b"first", headers, body)
             return
-        deadline = time.monotonic() + 10
-        while d.metrics()["cryptnono_webhook_retries_total"] == 0:  # it tried, and was not content
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: d.metrics()["cryptnono_webhook_retries_total"] > 0, 10)  # it tried, and was not content
         assert server.events.empty()
     finally:
         server.shutdown()

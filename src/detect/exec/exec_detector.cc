@@ -61,10 +61,10 @@ Result<void> ExecDetector::apply(const ExecSettings& settings) {
   program_->enforcement().set_scope(settings.include, settings.exclude);
   program_->enforcement().set_mode(settings.kill_groups, settings.limit);
   // The canaries' group belongs to the configuration where that has no canary: never both.
-  if (!settings.rules->has_canary()) program_->enforcement().set_canary_groups(0);
+  const std::uint64_t canary = settings.rules->canary_groups();
+  if (canary == 0) program_->enforcement().set_canary_groups(0);
   TRY(program_->put_in_force(*tables));
-  if (settings.rules->has_canary())
-    program_->enforcement().set_canary_groups(ExecRules::kCanaryGroups);
+  program_->enforcement().set_canary_groups(canary);
   request_scan();  // what the new rules ban may be running
   return {};
 }

@@ -40,9 +40,8 @@ Result<std::shared_ptr<ExecRules>> ExecRules::compile(const config::Execwhacker&
     add_all(config.groups[group].banned_strings, match::Kind::kWord, group);
     add_all(config.groups[group].banned_substrings, match::Kind::kSubstring, group);
   }
-  self->has_canary_ =
-      !canary.empty() && !entries.empty() && config.groups.size() < MATCH_MAX_GROUPS;
-  if (self->has_canary_) {
+  if (!canary.empty() && !entries.empty() && config.groups.size() < MATCH_MAX_GROUPS) {
+    self->canary_groups_ = kCanaryGroups;
     // For the machine that runs anyway: words and substrings have one each.
     const auto words = std::any_of(entries.begin(), entries.end(), [](const match::Entry& each) {
       return each.kind == match::Kind::kWord;
@@ -104,15 +103,15 @@ std::uint64_t ExecRules::kill_groups() const {
 
 Judgement ExecRules::judge(const ExecLine& line) const {
   const match::Hit hit = match::Matcher(tables_).match(line.text);
-  const std::uint64_t groups = has_canary_ ? hit.groups & ~kCanaryGroups : hit.groups;
+  const std::uint64_t groups = hit.groups & ~canary_groups_;
   if (groups == 0) return {};
   return judge_hit(line, groups, hit.rule);
 }
 
 Judgement ExecRules::judge_running(const ExecLine& line) const {
   const match::CommandLine arguments{.path = {}, .filename = {}, .argv = line.text.argv};
-  const std::uint64_t groups = match::Matcher(tables_).match(arguments).groups;
-  return (has_canary_ ? groups & ~kCanaryGroups : groups) != 0 ? judge(line) : Judgement{};
+  const std::uint64_t groups = match::Matcher(tables_).match(arguments).groups & ~canary_groups_;
+  return groups != 0 ? judge(line) : Judgement{};
 }
 
 Judgement ExecRules::judge_hit(const ExecLine& line, std::uint64_t groups,

@@ -50,8 +50,8 @@ class ExecRules {
                                                     std::string_view canary = {});
   // The group of that word: the last one, which a configuration with as many groups needs itself.
   static constexpr std::uint64_t kCanaryGroups = std::uint64_t{1} << (MATCH_MAX_GROUPS - 1);
-  // Is it in these rules?
-  [[nodiscard]] bool has_canary() const { return has_canary_; }
+  // kCanaryGroups if that word is in these rules, else 0.
+  [[nodiscard]] std::uint64_t canary_groups() const { return canary_groups_; }
 
   [[nodiscard]] Judgement judge(const ExecLine& line) const;
   // Of a process that runs already: a banned string counts if it is in the arguments. One that is
@@ -88,7 +88,7 @@ class ExecRules {
 
   AllowList allow_list_;
   std::uint32_t generation_ = 0;
-  bool has_canary_ = false;
+  std::uint64_t canary_groups_ = 0;
   std::vector<std::string> group_names_;
   std::vector<config::Action> group_actions_;  // by bit of a mask of groups
   // The rules' texts one behind the other: 50,000 std::strings would take three times as much.

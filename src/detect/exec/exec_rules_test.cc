@@ -78,7 +78,7 @@ TEST(ExecRules, the_canaries_word_is_no_rule) {
   group.banned_strings.push_back({.text = "miner", .origin = {}});
   config.groups.push_back(group);
   const auto rules = *ExecRules::compile(config, 1, "canary0123");
-  EXPECT_TRUE(rules->has_canary());
+  EXPECT_EQ(rules->canary_groups(), ExecRules::kCanaryGroups);
   EXPECT_EQ(rules->size(), 1U);
   const auto hit = match::Matcher(rules->tables()).match_text("x canary0123 y");
   EXPECT_EQ(hit.groups, ExecRules::kCanaryGroups);
@@ -92,15 +92,16 @@ TEST(ExecRules, the_canaries_word_is_no_rule) {
 
 TEST(ExecRules, the_canaries_word_takes_no_group_and_no_time_from_others) {
   config::Execwhacker config;
-  EXPECT_FALSE((*ExecRules::compile(config, 1, "canary0123"))->has_canary()) << "without rules";
+  EXPECT_EQ((*ExecRules::compile(config, 1, "canary0123"))->canary_groups(), 0U) << "without rules";
   for (std::size_t i = 0; i < MATCH_MAX_GROUPS; ++i) {
     config::RuleGroup group;
     group.banned_strings.push_back({.text = "x" + std::to_string(i), .origin = {}});
     config.groups.push_back(group);
   }
-  EXPECT_FALSE((*ExecRules::compile(config, 1, "canary0123"))->has_canary());
+  EXPECT_EQ((*ExecRules::compile(config, 1, "canary0123"))->canary_groups(), 0U);
   config.groups.pop_back();
-  EXPECT_TRUE((*ExecRules::compile(config, 1, "canary0123"))->has_canary());
+  EXPECT_EQ((*ExecRules::compile(config, 1, "canary0123"))->canary_groups(),
+            ExecRules::kCanaryGroups);
 }
 
 TEST(ExecRules, matches_allowed_patterns_on_the_line_with_the_file_name_first) {
