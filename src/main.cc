@@ -15,6 +15,8 @@
 #include "commands/explain_connect.h"
 #include "commands/explain_pid.h"
 #include "commands/flowkiller_flags.h"
+#include "commands/inputs.h"
+#include "commands/rules.h"
 #include "commands/status_command.h"
 #include "kernel/skeleton.h"
 
@@ -49,12 +51,7 @@ int main(int argc, char** argv) {
   CLI::App cli{"Finds cryptominers on this machine and stops them"};
   cli.set_version_flag("--version", CRYPTNONO_VERSION);
   cli.require_subcommand(1);
-  std::vector<std::string> files;
-  const auto add_files = [&files](CLI::App* command) {
-    command->add_option("-c,--config", files, "Configuration file; may be given several times")
-        ->take_all()
-        ->allow_extra_args(false);
-  };
+  cryptnono::commands::Inputs inputs;
 
   cryptnono::app::RunOptions options;
   const std::map<std::string, cryptnono::config::LogLevel> levels{
@@ -63,7 +60,7 @@ int main(int argc, char** argv) {
       {"warning", cryptnono::config::LogLevel::kWarning},
       {"error", cryptnono::config::LogLevel::kError}};
   CLI::App* run = cli.add_subcommand("run", "Run the daemon");
-  add_files(run);
+  inputs.add_files_to(*run);
   run->add_option("--scope", options.scopes,
                   "Only processes in this cgroup directory; may be given several times")
       ->allow_extra_args(false);
@@ -82,17 +79,18 @@ int main(int argc, char** argv) {
       ->transform(CLI::CheckedTransformer(levels));
 
   cryptnono::commands::FlowkillerFlags flowkiller;
-  flowkiller.add_to(*run, files);
+  flowkiller.add_to(*run, inputs.files);
 
   CLI::App* check =
       cli.add_subcommand("check", "Say everything that is wrong with configuration files");
-  add_files(check);
+  inputs.add_files_to(*check);
 
   std::vector<std::string> command_line;
   std::string executable;
   CLI::App* explain = cli.add_subcommand(
       "explain", "Say what would kill or spare a command line, a connect or a process");
-  add_files(explain);
+  inputs.add_files_to(*explain);
+  inputs.add_reveal_to(*explain);
   explain->add_option("--executable", executable,
                       "The file that is executed, if it is not the first word");
   std::vector<std::string> connects;
@@ -122,6 +120,9 @@ int main(int argc, char** argv) {
           ->expected(0, 1)
           ->check(CLI::Range(0.1, 3600.0));
 
+  const std::vector<cryptnono::commands::Subcommand> rules_commands =
+      cryptnono::commands::add_rules_commands(cli);
+
   CLI::App* doctor =
       cli.add_subcommand("doctor", "Say what this kernel and these privileges allow");
   // Not for users: what the daemon runs to prove itself.
@@ -137,20 +138,24 @@ int main(int argc, char** argv) {
     return cli.exit(error) == 0 ? static_cast<int>(ExitCode::kOk)
                                 : static_cast<int>(ExitCode::kUsage);
   }
-  options.files = files;
+  options.files = inputs.files;
+  options.identities = inputs.identities;
   options.overrides = flowkiller.as_configuration();
   if (run->parsed()) return run_daemon(options);
   if (canary->parsed()) return cryptnono::canary::act(canary_act);
-  if (check->parsed()) return cryptnono::commands::run_check(files, std::cout, std::cerr);
+  if (check->parsed()) return cryptnono::commands::run_check(inputs, std::cout, std::cerr);
   if (explain->parsed() && !connects.empty())
-    return cryptnono::commands::run_explain_connect(files, connects, std::cout, std::cerr);
+    return cryptnono::commands::run_explain_connect(inputs, connects, std::cout, std::cerr);
   if (explain->parsed() && pid)
-    return cryptnono::commands::run_explain_pid(files, *pid, std::cout, std::cerr);
+    return cryptnono::commands::run_explain_pid(inputs, *pid, std::cout, std::cerr);
   if (explain->parsed())
-    return cryptnono::commands::run_explain(files, command_line, executable, std::cout, std::cerr);
+    return cryptnono::commands::run_explain(inputs, command_line, executable, std::cout, std::cerr);
   if (status->parsed()) {
     if (watch->count() > 0 && !status_command.watch_s) status_command.watch_s = 2;
     return cryptnono::commands::run_status(status_command, std::cout, std::cerr);
+  }
+  for (const auto& command : rules_commands) {
+    if (command.parser->parsed()) return command.run();
   }
   if (doctor->parsed()) return cryptnono::commands::run_doctor(std::cout);
   if (demo->parsed()) return cryptnono::commands::run_demo(victims, std::cout);

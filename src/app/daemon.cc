@@ -80,7 +80,8 @@ Result<config::Config> Daemon::load_configuration(std::vector<std::string>& erro
                                                   std::vector<std::string>& warnings) {
   config::LoadResult loaded = config::load_files(
       options_.files, {.before_lists = [this](const auto& patterns) { watch_lists(patterns); },
-                       .overrides = options_.overrides});
+                       .overrides = options_.overrides,
+                       .identities = options_.identities});
   if (!loaded) {
     for (const config::Diagnostic& diagnostic : loaded.error())
       errors.push_back(to_string(diagnostic));

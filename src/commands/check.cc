@@ -40,8 +40,8 @@ std::string summary(const config::Config& config) {
 
 }  // namespace
 
-int run_check(const std::vector<std::string>& files, std::ostream& out, std::ostream& err) {
-  const config::LoadResult loaded = config::load_files(files);
+int run_check(const Inputs& inputs, std::ostream& out, std::ostream& err) {
+  const config::LoadResult loaded = config::load_files(inputs.files, inputs.load_options());
   if (!loaded) {
     for (const config::Diagnostic& error : loaded.error()) err << config::to_string(error) << '\n';
     return static_cast<int>(ExitCode::kConfig);

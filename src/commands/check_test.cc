@@ -27,7 +27,9 @@ class CheckTest : public testing::Test {
     return path;
   }
 
-  int check(const std::vector<std::string>& files) { return run_check(files, out_, err_); }
+  int check(const std::vector<std::string>& files) {
+    return run_check({.files = files}, out_, err_);
+  }
 
   static std::filesystem::path make_directory() {
     std::string name = std::filesystem::temp_directory_path() / "check_test.XXXXXX";

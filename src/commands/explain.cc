@@ -21,13 +21,13 @@ bool only_root_writes(const std::string& path) {
 
 }  // namespace
 
-int run_explain(const std::vector<std::string>& files, const std::vector<std::string>& argv,
+int run_explain(const Inputs& inputs, const std::vector<std::string>& argv,
                 const std::string& executable, std::ostream& out, std::ostream& err) {
   if (argv.empty()) {
     err << "explain: give a command line after --\n";
     return static_cast<int>(ExitCode::kUsage);
   }
-  const std::optional<config::Config> config = load_or_say(files, err);
+  const std::optional<config::Config> config = inputs.load_or_say(err);
   if (!config) return static_cast<int>(ExitCode::kConfig);
   const auto rules = detect::ExecRules::compile(config->execwhacker, 1);
   if (!rules) {

@@ -30,10 +30,9 @@ std::string scan_rule(const config::Scan& scan) {
 
 }  // namespace
 
-int run_explain_connect(const std::vector<std::string>& files,
-                        const std::vector<std::string>& connects, std::ostream& out,
-                        std::ostream& err) {
-  const std::optional<config::Config> loaded = load_or_say(files, err);
+int run_explain_connect(const Inputs& inputs, const std::vector<std::string>& connects,
+                        std::ostream& out, std::ostream& err) {
+  const std::optional<config::Config> loaded = inputs.load_or_say(err);
   if (!loaded) return static_cast<int>(ExitCode::kConfig);
   const config::Config& config = *loaded;
   const config::Tcpflowkiller& flow = config.tcpflowkiller;

@@ -6,12 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "commands/inputs.h"
+
 namespace cryptnono::commands {
 
 // Each of `connects` is "ADDRESS:PORT" or "[ADDRESS]:PORT". Returns an exit code: kExplainKilled if
 // any of them would be killed.
-int run_explain_connect(const std::vector<std::string>& files,
-                        const std::vector<std::string>& connects, std::ostream& out,
-                        std::ostream& err);
+int run_explain_connect(const Inputs& inputs, const std::vector<std::string>& connects,
+                        std::ostream& out, std::ostream& err);
 
 }  // namespace cryptnono::commands

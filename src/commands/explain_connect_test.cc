@@ -31,7 +31,7 @@ class ExplainConnectTest : public testing::Test {
   int explain(const std::vector<std::string>& connects) {
     out_.str("");
     err_.str("");
-    return run_explain_connect({directory_ / "f.yaml"}, connects, out_, err_);
+    return run_explain_connect({.files = {directory_ / "f.yaml"}}, connects, out_, err_);
   }
 
   std::filesystem::path directory_;

@@ -240,13 +240,12 @@ Result<ExitCode> Answer::run() {
 
 }  // namespace
 
-int run_explain_pid(const std::vector<std::string>& files, pid_t pid, std::ostream& out,
-                    std::ostream& err) {
+int run_explain_pid(const Inputs& inputs, pid_t pid, std::ostream& out, std::ostream& err) {
   if (pid <= 0) {
     err << "explain: " << pid << " is not the id of a process\n";
     return static_cast<int>(ExitCode::kUsage);
   }
-  const std::optional<config::Config> config = load_or_say(files, err);
+  const std::optional<config::Config> config = inputs.load_or_say(err);
   if (!config) return static_cast<int>(ExitCode::kConfig);
   const auto answer = [&]() -> Result<ExitCode> {
     const ProcessFacts facts = TRY(read_facts(*config, pid));

@@ -83,7 +83,7 @@ class ExplainPidTest : public testing::Test {
       files.push_back(directory_ / "rules.yaml");
       std::ofstream(files[0]) << text;
     }
-    const int code = run_explain_pid(files, pid, out_, err_);
+    const int code = run_explain_pid({.files = files}, pid, out_, err_);
     said_ = out_.str() + err_.str();
     return code;
   }

@@ -4,14 +4,6 @@
 
 namespace cryptnono::commands {
 
-std::optional<config::Config> load_or_say(const std::vector<std::string>& files,
-                                          std::ostream& err) {
-  config::LoadResult loaded = config::load_files(files);
-  if (loaded) return std::move(loaded->config);
-  for (const config::Diagnostic& diagnostic : loaded.error()) err << to_string(diagnostic) << '\n';
-  return std::nullopt;
-}
-
 std::string place_of(const config::Config& config, config::Origin origin) {
   if (origin.line == 0 || origin.file >= config.files.size()) return "the embedded default";
   return fmt::format("{}:{}:{}", config.files[origin.file], origin.line, origin.column);

@@ -31,9 +31,11 @@ using LoadResult = tl::expected<Loaded, std::vector<Diagnostic>>;
 struct LoadOptions {
   // Called before the lists of addresses are read, with their patterns: who watches them from then
   // on misses no change.
-  std::function<void(const std::vector<std::string>&)> before_lists;
+  std::function<void(const std::vector<std::string>&)> before_lists = {};
   // Settings from a command line, as the text of one more file; empty: none.
-  std::string overrides;
+  std::string overrides = {};
+  // Files, or directories of files, with the age identities that open sealed files.
+  std::vector<std::string> identities = {};
 };
 
 // Used when no file is given: the harmless test string and nothing else.

@@ -45,16 +45,31 @@ enum class Action : std::uint8_t {
 // The process dies.
 constexpr bool kills(Action action) { return action != Action::kReport; }
 
-// The rules of one configuration file (or, later, of one named group). The unit of the blast-radius
-// limit.
+// A group that only reports at first: until `until`, and until there have been so many clean days
+// (of 24 hours, without anything that it would have killed), whichever is later. Then its action
+// holds.
+struct ReportFirst {
+  std::int64_t until = 0;        // Unix time; 0: no date
+  std::uint32_t clean_days = 0;  // 0: none are asked for
+
+  bool operator==(const ReportFirst&) const = default;
+};
+
+// The rules of one named group, or those of a configuration file that are in none. The unit of the
+// blast-radius limit.
 struct RuleGroup {
-  std::string name;                         // the file's name without directory and extension
+  std::string name = {};     // its id, or the file's name without directory and extension
+  std::string purpose = {};  // for people
+  // The key (bytes) with which the rules' ids are made, config/rule_id.h; empty: a rule's id is its
+  // place.
+  std::string id_key = {};
   std::vector<RuleText> banned_strings;     // match as whole words
   std::vector<RuleText> banned_substrings;  // match anywhere; at least kMinSubstringLength bytes
   std::vector<RuleText>
       allowed_patterns;  // RE2, already translated from Python's syntax where that was needed
   std::vector<AllowedExecutable> allowed_executables;
   std::optional<Action> action;  // instead of the detector's
+  std::optional<ReportFirst> report_first;
 };
 
 // Shortest banned substring: shorter ones would stand in nearly every command line, and the
@@ -90,12 +105,24 @@ struct Monero {
   std::vector<std::string> exempt_cgroups;  // as Scope::exclude
 };
 
+inline constexpr std::uint16_t kNoGroup = 0xffff;
+
 // Addresses from `first` to `last`: 16 bytes in network order, IPv4 as ::ffff:a.b.c.d.
 struct AddressRange {
   std::array<std::uint8_t, 16> first{};
   std::array<std::uint8_t, 16> last{};
   Origin origin;
-  std::uint16_t port = 0;  // 0: every port
+  std::uint16_t port = 0;          // 0: every port
+  std::uint16_t group = kNoGroup;  // of a ban: index into Tcpflowkiller::groups
+};
+
+// A named group as far as its addresses go; as RuleGroup.
+struct AddressGroup {
+  std::string name;
+  std::string purpose;
+  std::string id_key;
+  std::optional<Action> action;
+  std::optional<ReportFirst> report_first;
 };
 
 // Whose connects are counted together.
@@ -123,7 +150,8 @@ enum class ConnectHooks : std::uint8_t {
 struct Tcpflowkiller {
   bool enabled = false;
   Action action = Action::kKill;
-  std::vector<AddressRange> bans;      // from the configuration and from the files
+  std::vector<AddressGroup> groups;
+  std::vector<AddressRange> bans;      // from the configuration, its groups, and the files
   std::vector<AddressRange> allowed;   // win over the bans
   std::vector<std::string> ban_files;  // paths, with wildcards
   std::vector<std::string> allow_files;
@@ -177,6 +205,8 @@ constexpr std::string_view level_word(LogLevel level) {
 struct Log {
   LogLevel level = LogLevel::kInfo;
   std::uint32_t max_command_line_bytes = 32768;  // longer ones are cut in the log, and marked
+  // Lines and status show what was matched, and not only the rule's id.
+  bool reveal_rules = false;
 };
 
 // Whom the runtimes are asked about, for the log.

@@ -1,0 +1,12 @@
+#include "commands/rules.h"
+
+namespace cryptnono::commands {
+
+std::vector<Subcommand> add_rules_commands(CLI::App& cli) {
+  CLI::App* rules = cli.add_subcommand("rules", "Generate, seal, test and hand over rules");
+  rules->require_subcommand(1);
+  std::vector<Subcommand> all;
+  return all;
+}
+
+}  // namespace cryptnono::commands
