@@ -19,6 +19,7 @@
 #include "config/flow.h"
 #include "config/listen_address.h"
 #include "config/protect.h"
+#include "config/report_first.h"
 #include "config/rules.h"
 #include "config/webhook.h"
 
@@ -116,6 +117,7 @@ class Loader {
   void read_log(Fields& fields, Name name, Value value);
   void read_metrics(Fields& fields, Name name, Value value);
   void read_control(Fields& fields, Name name, Value value);
+  void read_state(Fields& fields, Name name, Value value);
   [[nodiscard]] std::string unique_group_name(std::string_view file) const;
 
   std::function<void(const std::vector<std::string>&)> before_lists_;
@@ -155,17 +157,27 @@ void Loader::add_text(std::string_view name, std::string_view text) {
   for (Fields::Key& key : setting_keys(fields, static_cast<std::uint16_t>(index)))
     keys.push_back(std::move(key));
   std::optional<Position> action_at;
+  std::optional<Position> report_first_at;
   keys.push_back({"action", [&](Name key, Value value) {
                     action_at = value.position();
                     Action& action = group.action.emplace();
                     read_action(fields, key, value, action);
                   }});
+  keys.push_back({"reportFirst", [&](Name key, Value value) {
+                    report_first_at = value.position();
+                    read_report_first(fields, key, value, group.report_first);
+                  }});
   fields.read_mapping("", *root, keys);
   const bool no_rules = group.banned_strings.empty() && group.banned_substrings.empty() &&
                         group.allowed_patterns.empty() && group.allowed_executables.empty();
+  if (group.report_first && group.action == Action::kReport)
+    fields.warning(*report_first_at, "reportFirst has no effect: the action is report");
   if (!no_rules) config_.execwhacker.groups.push_back(std::move(group));
   if (no_rules && action_at)
     fields.error(*action_at, "action is for the rules of its file, and there is no good one in it");
+  if (no_rules && report_first_at)
+    fields.error(*report_first_at,
+                 "reportFirst is for the rules of its file, and there is no good one in it");
 }
 
 void Loader::read_lists() {
@@ -232,6 +244,7 @@ std::vector<Fields::Key> Loader::setting_keys(Fields& fields, std::uint16_t file
                                             }}});
        }},
       {"control", [&](Name name, Value value) { read_control(fields, name, value); }},
+      {"state", [&](Name name, Value value) { read_state(fields, name, value); }},
       {"webhook",
        [&](Name name, Value value) {
          read_webhook(fields, name, value, read_file, config_.webhook);
@@ -360,6 +373,16 @@ void Loader::read_metrics(Fields& fields, Name name, Value value) {
                                               {"all", MetricsDetails::kAll}},
                                              config_.metrics.details);
         }}});
+}
+
+void Loader::read_state(Fields& fields, Name name, Value value) {
+  fields.read_mapping(name, value, {{"directory", [&](Name key, Value item) {
+                                       const bool none = item.kind() == Document::Kind::kScalar &&
+                                                         !is_null(item) && item.text().empty();
+                                       if (none) return config_.state_directory.clear();
+                                       if (const auto path = fields.read_path(key, item))
+                                         config_.state_directory = std::string(*path);
+                                     }}});
 }
 
 void Loader::read_control(Fields& fields, Name name, Value value) {

@@ -70,6 +70,7 @@ struct RuleGroup {
   std::vector<AllowedExecutable> allowed_executables;
   std::optional<Action> action;  // instead of the detector's
   std::optional<ReportFirst> report_first;
+  std::optional<Action> would = {};  // the action for which it reports first
 };
 
 // Shortest banned substring: shorter ones would stand in nearly every command line, and the
@@ -123,6 +124,7 @@ struct AddressGroup {
   std::string id_key;
   std::optional<Action> action;
   std::optional<ReportFirst> report_first;
+  std::optional<Action> would = {};
 };
 
 // Whose connects are counted together.
@@ -251,6 +253,8 @@ struct Canary {
   double interval_s = 300;  // 0: none; at most 86400
 };
 
+inline constexpr std::string_view kDefaultStateDirectory = "/var/lib/cryptnono";
+
 struct Config {
   std::vector<std::string> files;  // paths as given, in order; then the lists of addresses
   bool dry_run = false;            // nothing is killed by anything; everything is reported
@@ -268,6 +272,8 @@ struct Config {
   Canary canary;
   Control control;
   Webhook webhook;
+  // Where the daemon remembers the clean days of groups that report first; empty: nowhere.
+  std::string state_directory{kDefaultStateDirectory};
 };
 
 }  // namespace cryptnono::config

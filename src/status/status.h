@@ -94,6 +94,18 @@ struct History {
   std::map<std::string, Series> series;  // by detector
 };
 
+// A group of rules that reports first.
+struct Rollout {
+  std::string group;
+  std::string would;             // the action that it is on the way to, in the configuration's word
+  bool reports = false;          // it still does
+  std::int64_t until = 0;        // not before; 0: no date
+  std::uint32_t clean_days = 0;  // that it must have; 0: none
+  std::uint64_t clean_s = 0;     // that it has so far
+  std::uint64_t would_have_killed = 0;
+  std::int64_t last_would_at = 0;
+};
+
 struct Configuration {
   std::uint32_t generation = 0;
   std::int64_t loaded_at = 0;  // the one in force
@@ -114,6 +126,7 @@ struct Status {
   std::vector<Detector> detectors;
   std::vector<Missing> missing;
   std::vector<Kill> kills;  // the newest first
+  std::vector<Rollout> rollouts;
   History history;
   bool details = false;  // `who` of the kills is told
 };

@@ -1,0 +1,67 @@
+#include "config/report_first.h"
+
+#include <fmt/format.h>
+#include <re2/re2.h>
+
+#include <chrono>
+
+namespace cryptnono::config {
+
+std::optional<std::int64_t> parse_time(std::string_view text) {
+  static const re2::RE2 kPattern(
+      R"((\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:[Zz]|([+-])(\d{2}):(\d{2})))?)");
+  int year = 0;
+  unsigned month = 0;
+  unsigned day = 0;
+  std::optional<int> hour, minute, second, zone_hour, zone_minute;
+  std::string sign;
+  if (!re2::RE2::FullMatch(re2::StringPiece(text.data(), text.size()), kPattern, &year, &month,
+                           &day, &hour, &minute, &second, &sign, &zone_hour, &zone_minute))
+    return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
+                                         std::chrono::day(day)};
+  // A leap second (60) is the first one of the next minute.
+  if (!date.ok() || hour.value_or(0) > 23 || minute.value_or(0) > 59 || second.value_or(0) > 60 ||
+      zone_hour.value_or(0) > 23 || zone_minute.value_or(0) > 59)
+    return std::nullopt;
+  const std::int64_t zone = (zone_hour.value_or(0) * 60 + zone_minute.value_or(0)) * 60;
+  const std::int64_t at =
+      std::chrono::sys_seconds(std::chrono::sys_days(date)).time_since_epoch().count() +
+      (hour.value_or(0) * 60 + minute.value_or(0)) * 60 + second.value_or(0) -
+      (sign == "-" ? -zone : zone);
+  if (at < 0) return std::nullopt;
+  return at;
+}
+
+void read_report_first(Fields& fields, std::string_view name, Document::Value value,
+                       std::optional<ReportFirst>& out) {
+  ReportFirst read;
+  bool good = true;
+  const auto read_until = [&](std::string_view key, Document::Value item) {
+    const auto text = fields.read_string(key, item);
+    const auto at = text ? parse_time(*text) : std::nullopt;
+    if (at) {
+      read.until = *at;
+      return;
+    }
+    good = false;
+    if (text)
+      fields.error(item.position(),
+                   fmt::format("{} must be a date such as 2026-12-24 or a time such as "
+                               "2026-12-24T18:00:00Z, not {}",
+                               key, Fields::describe(item)));
+  };
+  const auto read_days = [&](std::string_view key, Document::Value item) {
+    fields.read_integer(key, item, 1, kMaxCleanDays, "", read.clean_days);
+    good = good && read.clean_days != 0;
+  };
+  fields.read_mapping(name, value, {{"until", read_until}, {"cleanDays", read_days}});
+  if (!good || value.kind() != Document::Kind::kMapping) return;
+  if (read.until == 0 && read.clean_days == 0) {
+    fields.error(value.position(), fmt::format("{} needs until or cleanDays", name));
+    return;
+  }
+  out = read;
+}
+
+}  // namespace cryptnono::config
