@@ -61,6 +61,7 @@ int main(int argc, char** argv) {
       {"error", cryptnono::config::LogLevel::kError}};
   CLI::App* run = cli.add_subcommand("run", "Run the daemon");
   inputs.add_files_to(*run);
+  inputs.add_reveal_to(*run);
   run->add_option("--scope", options.scopes,
                   "Only processes in this cgroup directory; may be given several times")
       ->allow_extra_args(false);
@@ -140,6 +141,7 @@ int main(int argc, char** argv) {
   }
   options.files = inputs.files;
   options.identities = inputs.identities;
+  options.reveal = inputs.reveal;
   options.overrides = flowkiller.as_configuration();
   if (run->parsed()) return run_daemon(options);
   if (canary->parsed()) return cryptnono::canary::act(canary_act);

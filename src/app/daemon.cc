@@ -156,6 +156,7 @@ Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
   responses_->use(config);
   TRY(monero_.apply(config));
   TRY(exec_->apply(settings));
+  events_.use_rules(rules, config.log.reveal_rules || options_.reveal);
   apply_flow(config, std::move(prepared.flow));
   notifications_.use(config.webhook);
   events_.use(config.containers);

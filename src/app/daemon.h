@@ -42,6 +42,7 @@ struct RunOptions {
   std::optional<double> canary_interval_s;
   std::optional<config::LogLevel> log_level;
   bool dry_run = false;
+  bool reveal = false;                  // as log.revealRules: true
   std::vector<std::string> identities;  // as config::LoadOptions
   std::string overrides;                // settings as the text of one more file, the last one
 };

@@ -95,7 +95,7 @@ status::Kill kill_of(std::string_view action, const detect::Subject& who,
           .who = {.cmdline = RecentKills::cut(note.command_line),
                   .pid = who.pid,
                   .uid = who.uid,
-                  .executable = RecentKills::cut(who.path)}};
+                  .executable = RecentKills::cut(note.executable)}};
 }
 
 void add_pod(JsonLine& line, const std::string& pod_namespace, const std::string& name) {
@@ -154,6 +154,17 @@ void EventLog::use(const config::Containers& containers) {
   if (lookup_) add(past_, lookup_->counters());
   old = std::exchange(lookup_, std::make_shared<runtime::ContainerLookup>(settings));
   settings_ = settings;
+}
+
+void EventLog::use_rules(std::shared_ptr<const detect::ExecRules> rules, bool reveal) {
+  const std::lock_guard lock(mutex_);
+  rules_.swap(rules);  // the old ones go after the lock
+  reveal_ = reveal;
+}
+
+Redactor EventLog::redactor(std::shared_ptr<const detect::ExecRules> judged_by) const {
+  const std::lock_guard lock(mutex_);
+  return reveal_ ? Redactor() : Redactor(rules_, std::move(judged_by));
 }
 
 void EventLog::stop() {

@@ -11,6 +11,7 @@
 #include "app/event_record.h"
 #include "app/pod_watch.h"
 #include "app/recent_kills.h"
+#include "app/redactor.h"
 #include "base/json_line.h"
 #include "base/line_writer.h"
 #include "config/types.h"
@@ -34,6 +35,11 @@ class EventLog {
   // DOCKER_HOST name where `containers` names none. What is remembered is kept if nothing has
   // changed.
   void use(const config::Containers& containers);
+  // From here on lines do not tell what these rules ban, unless `reveal`.
+  void use_rules(std::shared_ptr<const detect::ExecRules> rules, bool reveal);
+  // For the texts of one event, which `judged_by` (may be null) judged.
+  [[nodiscard]] Redactor redactor(
+      std::shared_ptr<const detect::ExecRules> judged_by = nullptr) const;
   // The sockets and variables that `containers` and the environment come to.
   static runtime::LookupSettings settings_of(const config::Containers& containers);
   // Ends what is asked; further lines go without.
@@ -57,7 +63,8 @@ class EventLog {
   // What is remembered of a kill (or what would have been one), besides the line.
   struct Note {
     EventRecord record;
-    std::string command_line;
+    std::string command_line;  // both as they may be shown
+    std::string executable;
     std::optional<double> latency_us;
   };
   void write(JsonLine line, std::string_view event, std::string_view level,
@@ -81,7 +88,9 @@ class EventLog {
   const PodWatch& pods_;
   RecentKills kills_;
   mutable std::mutex mutex_;
-  // All three guarded by mutex_.
+  // All guarded by mutex_.
+  std::shared_ptr<const detect::ExecRules> rules_;
+  bool reveal_ = false;
   runtime::LookupSettings settings_;
   std::shared_ptr<runtime::ContainerLookup> lookup_;
   runtime::ContainerLookup::Counters past_;  // of those before it

@@ -12,11 +12,11 @@ namespace cryptnono::app {
 
 namespace {
 
-std::string ancestors(const detect::Origin& origin) {
+std::string ancestors(const detect::Origin& origin, Redactor& redactor) {
   std::string out;
   for (const detect::Ancestor& each : origin.ancestors) {
     out += fmt::format(R"({}{{"pid": {}, "uid": {}, "comm": {}}})", out.empty() ? "" : ", ",
-                       each.pid, each.uid, json_string(each.comm));
+                       each.pid, each.uid, json_string(redactor.name(each.comm)));
   }
   return "[" + out + "]";
 }
@@ -35,15 +35,17 @@ const std::string& node_name() {
   return name;
 }
 
-void add_record(JsonLine& line, const detect::Subject& who, const EventRecord& record) {
+void add_record(JsonLine& line, const detect::Subject& who, const EventRecord& record,
+                Redactor& redactor) {
+  const std::string path = redactor.text(who.path);
   line.add("detector", record.detector).add("rule", record.rule);
   if (!record.evidence.empty()) line.add_json("evidence", record.evidence);
   line.add("uid", std::uint64_t{who.uid})
       .add("ppid", who.ppid)
-      .add("comm", who.comm)
-      .add("exe", who.path)
+      .add("comm", redactor.name(who.comm))
+      .add("exe", path)
       .add("started", timestamp_of_start(who.start_ticks))
-      .add_json("ancestors", ancestors(who.origin))
+      .add_json("ancestors", ancestors(who.origin, redactor))
       .add("node", node_name());
   if (record.event_ns != 0) line.add("event_time", timestamp(CLOCK_MONOTONIC, record.event_ns));
   if (record.signal_ns != 0) line.add("signal_time", timestamp(CLOCK_MONOTONIC, record.signal_ns));

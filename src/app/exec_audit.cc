@@ -1,7 +1,5 @@
 #include "app/exec_audit.h"
 
-#include <fmt/format.h>
-
 #include "app/event_record.h"
 #include "app/outcome_words.h"
 #include "base/clock.h"
@@ -76,7 +74,10 @@ bool ExecAudit::handle(const Finding& finding) {
   if (finding.kind == Finding::Kind::kSpared) {
     outcomes_.count_spared(source);
     if (finding.exec_ns != 0) decision_seconds_.observe(seconds_between(since, monotonic_ns()));
-    log_spared(finding, finding.judgement.allowed_by);
+    const bool reveal = finding.rules && log_.redactor().reveals();
+    log_spared(finding,
+               reveal ? finding.rules->allow_list().revealed_reason(finding.judgement.allow_rule)
+                      : finding.judgement.allowed_by);
     return true;
   }
   const enforce::Action action = act_on(finding);
@@ -97,11 +98,13 @@ bool ExecAudit::handle(const Finding& finding) {
   return !to_be_tried_again(action.outcome);
 }
 
-void ExecAudit::add_command_line(JsonLine& line, const Finding& finding, bool lower) const {
-  std::string text = detect::quoted_line(finding.filename, finding.argv);
-  const bool cut =
-      cut_for_log(text, max_command_line_bytes_) || finding.argv.size() < finding.argv_bytes;
-  line.add("pid", finding.pid).add("cmdline", lower ? ascii_lower(text) : text);
+void ExecAudit::add_command_line(JsonLine& line, const Finding& finding, bool lower,
+                                 Redactor& redactor) const {
+  const std::size_t limit = max_command_line_bytes_;
+  std::string text = redactor.command_line(finding, finding.filename, limit, lower);
+  const bool cut = cut_for_log(text, limit) || finding.argv.size() < finding.argv_bytes ||
+                   (!redactor.reveals() && finding.argv.size() > limit);
+  line.add("pid", finding.pid).add("cmdline", text);
   if (cut) line.add("truncated", true).add("cmdline_bytes", finding.argv_bytes);
 }
 
@@ -111,39 +114,43 @@ EventRecord ExecAudit::record_of(const Finding& finding, std::uint64_t signal_ns
                      .evidence = R"({"kind": "string"})",
                      .event_ns = finding.exec_ns,
                      .signal_ns = signal_ns};
-  if (has_rule(finding)) {
-    const std::string_view group =
-        finding.rules->group_name(finding.rules->rule_group(finding.judgement.rule));
-    const config::Origin origin = finding.rules->rule_origin(finding.judgement.rule);
-    record.rule = fmt::format("{}:{}:{}", group, origin.line, origin.column);
-  }
+  if (has_rule(finding)) record.rule = finding.rules->rule_id(finding.judgement.rule);
   return record;
 }
 
-void ExecAudit::add_process(JsonLine& line, const Finding& finding, const EventRecord& record) {
+void ExecAudit::add_process(JsonLine& line, const Finding& finding, const EventRecord& record,
+                            Redactor& redactor) {
   if (has_rule(finding))
     line.add("group", finding.rules->group_name(finding.rules->rule_group(finding.judgement.rule)));
-  add_record(line, finding, record);
+  add_record(line, finding, record, redactor);
+}
+
+std::string ExecAudit::matched(const Finding& finding, const EventRecord& record,
+                               const Redactor& redactor) {
+  if (!redactor.reveals()) return record.rule;
+  return finding.rules ? ascii_lower(finding.rules->rule_text(finding.judgement.rule))
+                       : std::string();
 }
 
 void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t signal_ns,
                          config::Action done) {
   const OutcomeWords words = words_of(outcome);
-  EventLog::Note note{
-      .record = record_of(finding, outcome == Outcome::kKilled ? signal_ns : 0),
-      .command_line = detect::quoted_line(finding.filename, beginning_of(finding.argv)),
-      .latency_us = std::nullopt};
+  const bool told = log_level_ <= config::LogLevel::kInfo || words.level != "info";
+  Redactor redactor = log_.redactor(finding.rules);
+  JsonLine line;
+  // The longest text first: what is found in it is masked in the others too.
+  if (told) add_command_line(line, finding, true, redactor);
+  EventLog::Note note{.record = record_of(finding, outcome == Outcome::kKilled ? signal_ns : 0),
+                      .command_line = note_line(finding, finding.filename, redactor),
+                      .executable = redactor.text(finding.path),
+                      .latency_us = std::nullopt};
   if (finding.exec_ns != 0 && outcome == Outcome::kKilled)
     note.latency_us = seconds_between(finding.exec_ns, signal_ns) * 1e6;
-  if (log_level_ > config::LogLevel::kInfo && words.level == "info")
-    return log_.remember(words.action, finding, note);
-  JsonLine line;
-  add_command_line(line, finding, true);
-  line.add("matched", finding.rules ? ascii_lower(finding.rules->rule_text(finding.judgement.rule))
-                                    : std::string())
+  if (!told) return log_.remember(words.action, finding, note);
+  line.add("matched", matched(finding, note.record, redactor))
       .add("source", source_name(finding.source))
       .add("action", words.action);
-  add_process(line, finding, note.record);
+  add_process(line, finding, note.record, redactor);
   if (note.latency_us) {
     line.add("exec_to_signal_us", *note.latency_us);
     line.add("in_kernel", finding.kind == Finding::Kind::kKilledInKernel);
@@ -155,14 +162,15 @@ void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t 
 
 void ExecAudit::log_spared(const Finding& finding, const std::string& allowed_by) {
   if (log_level_ > config::LogLevel::kInfo) return;
+  Redactor redactor = log_.redactor(finding.rules);
+  const EventRecord record = record_of(finding, 0);
   JsonLine line;
-  add_command_line(line, finding, false);
+  add_command_line(line, finding, false, redactor);
   line.add("source", source_name(finding.source))
-      .add("matched", finding.rules ? ascii_lower(finding.rules->rule_text(finding.judgement.rule))
-                                    : std::string())
+      .add("matched", matched(finding, record, redactor))
       .add("allowedby", allowed_by)
       .add("action", "spared");
-  add_process(line, finding, record_of(finding, 0));
+  add_process(line, finding, record, redactor);
   log_.write(std::move(line), "Not killing process", "info", finding);
 }
 

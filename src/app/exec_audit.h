@@ -38,10 +38,14 @@ class ExecAudit {
   void log_line(const detect::Finding& finding, enforce::Outcome outcome, std::uint64_t signal_ns,
                 config::Action done);
   void log_spared(const detect::Finding& finding, const std::string& allowed_by);
-  void add_command_line(JsonLine& line, const detect::Finding& finding, bool lower) const;
+  void add_command_line(JsonLine& line, const detect::Finding& finding, bool lower,
+                        Redactor& redactor) const;
   static EventRecord record_of(const detect::Finding& finding, std::uint64_t signal_ns);
-  static void add_process(JsonLine& line, const detect::Finding& finding,
-                          const EventRecord& record);
+  static void add_process(JsonLine& line, const detect::Finding& finding, const EventRecord& record,
+                          Redactor& redactor);
+  // The log's `matched`: the rule's id, or revealed, its text.
+  static std::string matched(const detect::Finding& finding, const EventRecord& record,
+                             const Redactor& redactor);
 
   enforce::Enforcer& enforcer_;
   EventLog& log_;

@@ -142,18 +142,22 @@ bool FlowAudit::handle(const FlowFinding& finding) {
     done = responses_.after_kill(finding, "tcpflowkiller", action_);
   }
   const OutcomeWords words = words_of(action.outcome);
-  EventLog::Note note{
-      .record = record_of(finding, action.outcome == Outcome::kKilled ? action.time_ns : 0),
-      .command_line = detect::quoted_line("", beginning_of(finding.argv)),
-      .latency_us = std::nullopt};
+  const bool told = log_level_ <= config::LogLevel::kInfo || words.level != "info";
+  const EventRecord record =
+      record_of(finding, action.outcome == Outcome::kKilled ? action.time_ns : 0);
+  Redactor redactor = log_.redactor();
+  JsonLine line;
+  if (told) add_fields(line, finding, words.action, record, redactor);
+  EventLog::Note note{.record = record,
+                      .command_line = note_line(finding, {}, redactor),
+                      .executable = redactor.text(finding.path),
+                      .latency_us = std::nullopt};
   if (action.outcome == Outcome::kKilled)
     note.latency_us = seconds_between(since, action.time_ns) * 1e6;
-  if (log_level_ > config::LogLevel::kInfo && words.level == "info") {
+  if (!told) {
     if (action.outcome != Outcome::kSpared) log_.remember(words.action, finding, note);
     return !to_be_tried_again(action.outcome);
   }
-  JsonLine line;
-  add_fields(line, finding, words.action, note.record);
   if (action.outcome == Outcome::kSpared) line.add("allowedby", protected_by(action.spared));
   if (note.latency_us) {
     line.add("connect_to_signal_us", *note.latency_us)
@@ -185,10 +189,11 @@ EventRecord FlowAudit::record_of(const FlowFinding& finding, std::uint64_t signa
 }
 
 void FlowAudit::add_fields(JsonLine& line, const FlowFinding& finding, std::string_view action,
-                           const EventRecord& record) const {
-  std::string area = finding.argv;
-  const bool cut =
-      cut_for_log(area, max_command_line_bytes_) || finding.argv.size() < finding.argv_bytes;
+                           const EventRecord& record, Redactor& redactor) const {
+  const std::size_t limit = max_command_line_bytes_;
+  std::string area = redactor.arguments(finding, limit);
+  const bool cut = cut_for_log(area, limit) || finding.argv.size() < finding.argv_bytes ||
+                   finding.argv.size() > limit;
   line.add("pid", finding.pid).add("cmdline", arguments_of(area));
   if (cut) line.add("truncated", true).add("cmdline_bytes", finding.argv_bytes);
   line.add_json("connections", connections(finding));
@@ -206,7 +211,7 @@ void FlowAudit::add_fields(JsonLine& line, const FlowFinding& finding, std::stri
         .add("protocol", protocol_name(finding.destination.protocol))
         .add("refused", finding.refused);
   }
-  add_record(line, finding, record);
+  add_record(line, finding, record, redactor);
 }
 
 void FlowAudit::log_seen(const FlowFinding& finding) {

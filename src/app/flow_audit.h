@@ -37,7 +37,7 @@ class FlowAudit {
   bool first_time(const detect::FlowFinding& finding);
   static EventRecord record_of(const detect::FlowFinding& finding, std::uint64_t signal_ns);
   void add_fields(JsonLine& line, const detect::FlowFinding& finding, std::string_view action,
-                  const EventRecord& record) const;
+                  const EventRecord& record, Redactor& redactor) const;
   void log_seen(const detect::FlowFinding& finding);
 
   enforce::Enforcer enforcer_;

@@ -65,9 +65,10 @@ EventRecord FpuAudit::record_of(const FpuFinding& finding, std::uint64_t signal_
 }
 
 void FpuAudit::add_fields(JsonLine& line, const FpuFinding& finding, std::string_view action,
-                          const EventRecord& record) const {
-  std::string text = detect::quoted_line("", finding.argv);
-  const bool cut = cut_for_log(text, max_command_line_bytes_);
+                          const EventRecord& record, Redactor& redactor) const {
+  const std::size_t limit = max_command_line_bytes_;
+  std::string text = redactor.command_line(finding, {}, limit);
+  const bool cut = cut_for_log(text, limit) || (!redactor.reveals() && finding.argv.size() > limit);
   line.add("pid", finding.pid).add("cmdline", text);
   if (cut) line.add("truncated", true).add("cmdline_bytes", std::uint64_t{finding.argv.size()});
   const auto& all = finding.counts.all;
@@ -86,20 +87,23 @@ void FpuAudit::add_fields(JsonLine& line, const FpuFinding& finding, std::string
       .add("threads", std::uint64_t{finding.threads})
       .add("resident_bytes", finding.resident_bytes)
       .add("seconds_since_first_sample", static_cast<double>(finding.span_ns) / 1e9);
-  add_record(line, finding, record);
+  add_record(line, finding, record, redactor);
 }
 
 void FpuAudit::log_line(const FpuFinding& finding, Outcome outcome, std::uint64_t signal_ns,
                         config::Action done) {
   const OutcomeWords words = words_of(outcome);
-  EventLog::Note note{.record = record_of(finding, signal_ns),
-                      .command_line = detect::quoted_line("", beginning_of(finding.argv)),
+  const bool told = log_level_ <= config::LogLevel::kInfo || words.level != "info";
+  const EventRecord record = record_of(finding, signal_ns);
+  Redactor redactor = log_.redactor();
+  JsonLine line;
+  if (told) add_fields(line, finding, words.action, record, redactor);
+  EventLog::Note note{.record = record,
+                      .command_line = note_line(finding, {}, redactor),
+                      .executable = redactor.text(finding.path),
                       .latency_us = std::nullopt};
   if (outcome == Outcome::kKilled) note.latency_us = static_cast<double>(finding.span_ns) / 1e3;
-  if (log_level_ > config::LogLevel::kInfo && words.level == "info")
-    return log_.remember(words.action, finding, note);
-  JsonLine line;
-  add_fields(line, finding, words.action, note.record);
+  if (!told) return log_.remember(words.action, finding, note);
   if (done > config::Action::kKill) line.add("response", config::action_word(done));
   if (dry_run_) line.add("dry_run", true);
   log_.write(std::move(line), words.event, words.level, finding, EventLog::Form::kFlat, note);
@@ -108,7 +112,8 @@ void FpuAudit::log_line(const FpuFinding& finding, Outcome outcome, std::uint64_
 void FpuAudit::log_spared(const FpuFinding& finding, const std::string& allowed_by) {
   if (log_level_ > config::LogLevel::kInfo) return;
   JsonLine line;
-  add_fields(line, finding, "spared", record_of(finding, 0));
+  Redactor redactor = log_.redactor();
+  add_fields(line, finding, "spared", record_of(finding, 0), redactor);
   if (!finding.why.empty()) line.add("reason", finding.why);
   if (!allowed_by.empty()) line.add("allowedby", allowed_by);
   log_.write(std::move(line), "Not killing process", "info", finding);

@@ -38,7 +38,7 @@ class FpuAudit {
   void log_spared(const detect::FpuFinding& finding, const std::string& allowed_by);
   static EventRecord record_of(const detect::FpuFinding& finding, std::uint64_t signal_ns);
   void add_fields(JsonLine& line, const detect::FpuFinding& finding, std::string_view action,
-                  const EventRecord& record) const;
+                  const EventRecord& record, Redactor& redactor) const;
 
   EventLog& log_;
   Responses& responses_;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "app/recent_kills.h"
+#include "app/redactor.h"
 #include "enforce/enforcer.h"
 
 namespace cryptnono::app {
@@ -55,6 +56,13 @@ inline bool cut_for_log(std::string& text, std::size_t limit) {
 // What a note needs of a command line (EventLog::Note), which may be 6 MiB.
 inline std::string_view beginning_of(std::string_view argv) {
   return argv.substr(0, RecentKills::kMaxText + 1);
+}
+
+// The same, as it may be shown.
+inline std::string note_line(const detect::Subject& who, std::string_view filename,
+                             Redactor& redactor) {
+  if (redactor.reveals()) return detect::quoted_line(filename, beginning_of(who.argv));
+  return redactor.command_line(who, filename, RecentKills::kMaxText + 1);
 }
 
 }  // namespace cryptnono::app

@@ -76,13 +76,16 @@ std::vector<enforce::ProcessId> Responses::tree_of(const detect::Subject& who) c
 void Responses::tell(const detect::Subject& who, const std::string& detector,
                      const enforce::Response& response) {
   JsonLine line;
+  Redactor redactor = log_.redactor();
+  static_cast<void>(redactor.arguments(who, RecentKills::kMaxText));  // learns what is in them
   line.add("pid", who.pid)
       .add("action", response.complete ? "responded" : "response-failed")
       .add("response", config::action_word(response.action))
       .add("processes_killed", std::uint64_t{response.killed});
   if (!response.failed_why.empty()) line.add("reason", response.failed_why);
   add_record(line, who,
-             {.detector = detector, .rule = {}, .evidence = {}, .event_ns = 0, .signal_ns = 0});
+             {.detector = detector, .rule = {}, .evidence = {}, .event_ns = 0, .signal_ns = 0},
+             redactor);
   log_.write(std::move(line),
              response.complete ? "Killed what the process belonged to"
                                : "Not all that the process belonged to is dead",

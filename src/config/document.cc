@@ -103,6 +103,10 @@ std::optional<Document> parse_document(std::string_view file, std::string_view t
 }
 
 bool DocumentBuilder::admit(bool scalar, Position position) {
+  if (document_.nodes_.size() == kMaxDocumentValues) {
+    error_ = {position, fmt::format("more than {} values", kMaxDocumentValues)};
+    return false;
+  }
   if (open_.empty()) return true;
   Open& parent = open_.back();
   Document::Node& node = document_.nodes_[parent.index];

@@ -21,6 +21,9 @@ namespace cryptnono::config {
 
 inline constexpr std::size_t kMaxDocumentBytes = std::size_t{64} << 20;
 inline constexpr std::size_t kMaxDepth = 32;
+// Scalars, lists and mappings in one file: 40 MiB of nodes. Two bytes of text can be a value, so
+// the size of the text alone bounds too little.
+inline constexpr std::size_t kMaxDocumentValues = std::size_t{1} << 21;
 
 class Document {
  public:

@@ -70,6 +70,11 @@ std::string Fields::describe(Value value) {
   return tame && text.size() <= 60 ? std::string(text) : show_value(text);
 }
 
+std::string Fields::describe_secret(Value value) {
+  if (value.kind() != Kind::kScalar || is_null(value)) return describe(value);
+  return is_bare(value) ? "a bare word or number" : "a string";
+}
+
 void Fields::read_mapping(std::string_view name, Value value, const std::vector<Key>& keys) {
   if (value.kind() != Kind::kMapping) {
     error(value.position(), fmt::format("{} must be a mapping (key: value), not {}",
@@ -126,9 +131,10 @@ void Fields::read_seconds(std::string_view name, Value value, double max, double
 }
 
 bool Fields::read_list(std::string_view name, Value value,
-                       const std::function<void(Value item)>& read) {
+                       const std::function<void(Value item)>& read, bool secret) {
   if (value.kind() != Kind::kSequence) {
-    error(value.position(), fmt::format("{} must be a list, not {}{}", name, describe(value),
+    error(value.position(), fmt::format("{} must be a list, not {}{}", name,
+                                        secret ? describe_secret(value) : describe(value),
                                         is_null(value) ? "; an empty one is []" : ""));
     return false;
   }
@@ -142,28 +148,29 @@ std::optional<std::string_view> Fields::read_string(std::string_view name, Value
                         (value.kind() == Kind::kScalar && value.style() == Style::kJsonLiteral);
   if (value.kind() == Kind::kScalar && !not_text) return value.text();
   const bool word = not_text && !value.text().empty();
-  const std::string what = secret && value.kind() == Kind::kScalar && !is_null(value)
-                               ? "a bare word or number"
-                               : describe(value);
+  const std::string what = secret ? describe_secret(value) : describe(value);
   error(value.position(), fmt::format("{} must be a string, not {}{}", name, what,
                                       word ? "; put it in quotes if it is meant as text" : ""));
   return std::nullopt;
 }
 
-std::optional<std::string_view> Fields::read_path(std::string_view name, Value value) {
-  const auto text = read_string(name, value);
+std::optional<std::string_view> Fields::read_path(std::string_view name, Value value, bool secret) {
+  const auto text = read_string(name, value, secret);
   if (!text) return std::nullopt;
   if (!text->starts_with('/') || text->find('\0') != std::string_view::npos) {
-    error(value.position(),
-          fmt::format("{} must be an absolute path, not {}", name, describe(value)));
+    error(value.position(), fmt::format("{} must be an absolute path{}", name,
+                                        secret ? "" : fmt::format(", not {}", describe(value))));
     return std::nullopt;
   }
   // It is compared with what the kernel says, which never has "..", "//" or a slash at the end.
   std::string shortest = std::filesystem::path(*text).lexically_normal().string();
   while (shortest.size() > 1 && shortest.ends_with('/')) shortest.pop_back();
   if (shortest != *text) {
-    error(value.position(), fmt::format("{} must be written {}, not {}", name, show_value(shortest),
-                                        describe(value)));
+    error(value.position(),
+          secret ? fmt::format("{} must be written without '..', '.', '//' and a slash at its end",
+                               name)
+                 : fmt::format("{} must be written {}, not {}", name, show_value(shortest),
+                               describe(value)));
     return std::nullopt;
   }
   return text;

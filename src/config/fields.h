@@ -56,8 +56,10 @@ class Fields {
     if (const auto index = find_choice(name, value, names)) out = choices[*index].second;
   }
 
-  // Calls `read` for each item of a list. False: it is no list, and an error.
-  bool read_list(std::string_view name, Value value, const std::function<void(Value item)>& read);
+  // Calls `read` for each item of a list. False: it is no list, and an error. `secret`: that does
+  // not quote what is there instead.
+  bool read_list(std::string_view name, Value value, const std::function<void(Value item)>& read,
+                 bool secret = false);
 
   // The text of a value that must be a string. A YAML scalar without quotes is one unless it is
   // empty or reads as null, true or false; a JSON scalar is one only in quotes. `secret`: an error
@@ -65,10 +67,13 @@ class Fields {
   std::optional<std::string_view> read_string(std::string_view name, Value value,
                                               bool secret = false);
   // A string that is an absolute path in its shortest form, without NUL.
-  std::optional<std::string_view> read_path(std::string_view name, Value value);
+  std::optional<std::string_view> read_path(std::string_view name, Value value,
+                                            bool secret = false);
 
   // `value` for a message: its text in quotes, "a list", "a mapping", "null" or "nothing".
   [[nodiscard]] static std::string describe(Value value);
+  // The same without its text.
+  [[nodiscard]] static std::string describe_secret(Value value);
 
  private:
   std::optional<std::size_t> find_choice(std::string_view name, Value value,

@@ -17,6 +17,7 @@
 #include "config/document.h"
 #include "config/fields.h"
 #include "config/flow.h"
+#include "config/groups.h"
 #include "config/listen_address.h"
 #include "config/protect.h"
 #include "config/report_first.h"
@@ -118,10 +119,10 @@ class Loader {
   void read_metrics(Fields& fields, Name name, Value value);
   void read_control(Fields& fields, Name name, Value value);
   void read_state(Fields& fields, Name name, Value value);
-  [[nodiscard]] std::string unique_group_name(std::string_view file) const;
 
   std::function<void(const std::vector<std::string>&)> before_lists_;
   Config config_;
+  Groups groups_{config_.files};
   Diagnostics diagnostics_;
 };
 
@@ -150,9 +151,9 @@ void Loader::add_text(std::string_view name, std::string_view text) {
     return;
   }
   RuleGroup group;
-  group.name = unique_group_name(name);
   Fields fields(name, diagnostics_);
-  RuleReader rules(fields, index, group);
+  groups_.begin_file(static_cast<std::uint16_t>(index));
+  RuleReader rules(fields, index, group, groups_.budget());
   std::vector<Fields::Key> keys = rules.keys();
   for (Fields::Key& key : setting_keys(fields, static_cast<std::uint16_t>(index)))
     keys.push_back(std::move(key));
@@ -167,12 +168,15 @@ void Loader::add_text(std::string_view name, std::string_view text) {
                     report_first_at = value.position();
                     read_report_first(fields, key, value, group.report_first);
                   }});
+  keys.push_back({"groups", [&](Name key, Value list) { groups_.read_groups(fields, key, list); }});
+  keys.push_back(
+      {"ruleIdKey", [&](Name key, Value value) { groups_.read_id_key(fields, key, value); }});
   fields.read_mapping("", *root, keys);
   const bool no_rules = group.banned_strings.empty() && group.banned_substrings.empty() &&
                         group.allowed_patterns.empty() && group.allowed_executables.empty();
   if (group.report_first && group.action == Action::kReport)
-    fields.warning(*report_first_at, "reportFirst has no effect: the action is report");
-  if (!no_rules) config_.execwhacker.groups.push_back(std::move(group));
+    fields.warning(*report_first_at, std::string(kReportFirstHasNoEffect));
+  if (!no_rules) groups_.add_unnamed(std::move(group), group_name(name));
   if (no_rules && action_at)
     fields.error(*action_at, "action is for the rules of its file, and there is no good one in it");
   if (no_rules && report_first_at)
@@ -190,6 +194,7 @@ void Loader::read_lists() {
 }
 
 LoadResult Loader::finish() {
+  config_.execwhacker.groups = groups_.take(diagnostics_);
   read_lists();
   if (diagnostics_.has_errors()) return tl::unexpected(diagnostics_.take_errors());
   std::vector<RuleGroup>& groups = config_.execwhacker.groups;
@@ -200,17 +205,6 @@ LoadResult Loader::finish() {
   check_webhook(config_, diagnostics_);
   if (!bans) diagnostics_.warning("", {}, "no banned strings: execwhacker has nothing to look for");
   return Loaded{std::move(config_), diagnostics_.take_warnings()};
-}
-
-std::string Loader::unique_group_name(std::string_view file) const {
-  const std::string base = group_name(file);
-  const auto taken = [&](const std::string& name) {
-    return std::any_of(config_.execwhacker.groups.begin(), config_.execwhacker.groups.end(),
-                       [&](const RuleGroup& group) { return group.name == name; });
-  };
-  std::string name = base;
-  for (int number = 2; taken(name); ++number) name = fmt::format("{}-{}", base, number);
-  return name;
 }
 
 std::vector<Fields::Key> Loader::setting_keys(Fields& fields, std::uint16_t file) {
@@ -326,20 +320,23 @@ void Loader::read_containers(Fields& fields, Name name, Value value) {
 
 void Loader::read_log(Fields& fields, Name name, Value value) {
   Log& out = config_.log;
-  fields.read_mapping(name, value,
-                      {{"level",
-                        [&](Name key, Value item) {
-                          fields.read_choice<LogLevel>(key, item,
-                                                       {{"debug", LogLevel::kDebug},
-                                                        {"info", LogLevel::kInfo},
-                                                        {"warning", LogLevel::kWarning},
-                                                        {"error", LogLevel::kError}},
-                                                       out.level);
-                        }},
-                       {"maxCommandLineBytes", [&](Name key, Value item) {
-                          fields.read_integer(key, item, 256, 32768, "",
-                                              out.max_command_line_bytes);
-                        }}});
+  fields.read_mapping(
+      name, value,
+      {{"level",
+        [&](Name key, Value item) {
+          fields.read_choice<LogLevel>(key, item,
+                                       {{"debug", LogLevel::kDebug},
+                                        {"info", LogLevel::kInfo},
+                                        {"warning", LogLevel::kWarning},
+                                        {"error", LogLevel::kError}},
+                                       out.level);
+        }},
+       {"maxCommandLineBytes",
+        [&](Name key, Value item) {
+          fields.read_integer(key, item, 256, 32768, "", out.max_command_line_bytes);
+        }},
+       {"revealRules",
+        [&](Name key, Value item) { fields.read_bool(key, item, out.reveal_rules); }}});
 }
 
 void Loader::read_metrics(Fields& fields, Name name, Value value) {

@@ -17,6 +17,10 @@ inline constexpr std::uint32_t kMaxCleanDays = 365;
 void read_report_first(Fields& fields, std::string_view name, Document::Value value,
                        std::optional<ReportFirst>& out);
 
+// A warning where such a group's own action is `report`.
+inline constexpr std::string_view kReportFirstHasNoEffect =
+    "reportFirst has no effect: the action is report";
+
 // The Unix time of such a date or time; nothing if it is none, or no day of the calendar.
 [[nodiscard]] std::optional<std::int64_t> parse_time(std::string_view text);
 

@@ -68,21 +68,32 @@ std::vector<Fields::Key> RuleReader::keys() {
        }},
       {"allowedCommandPatterns",
        [this](std::string_view name, Value value) {
-         fields_.read_list(name, value, [&](Value item) { read_pattern_item(name, item); });
+         fields_.read_list(
+             name, value, [&](Value item) { read_pattern_item(name, item); }, true);
        }},
       {"allowedExecutables",
        [this](std::string_view name, Value value) {
-         fields_.read_list(name, value, [&](Value item) { read_executable_item(name, item); });
+         fields_.read_list(
+             name, value, [&](Value item) { read_executable_item(name, item); }, true);
        }},
   };
 }
 
 void RuleReader::read_banned(std::string_view name, Value list, std::size_t min_bytes,
                              std::vector<RuleText>& out) {
-  if (list.kind() == Document::Kind::kSequence) out.reserve(list.size());
+  if (list.kind() == Document::Kind::kSequence) {
+    if (list.size() > budget_.left) {
+      fields_.error(list.position(),
+                    fmt::format("{} has {} items; all files together may have {} banned strings",
+                                name, list.size(), kMaxRules));
+      return;
+    }
+    budget_.left -= list.size();
+    out.reserve(out.size() + list.size());
+  }
   const std::string item_name = fmt::format("an item of {}", name);
-  fields_.read_list(name, list,
-                    [&](Value item) { read_banned_item(item_name, item, min_bytes, out); });
+  fields_.read_list(
+      name, list, [&](Value item) { read_banned_item(item_name, item, min_bytes, out); }, true);
 }
 
 void RuleReader::read_banned_item(std::string_view name, Value item, std::size_t min_bytes,
@@ -118,13 +129,15 @@ void RuleReader::read_banned_item(std::string_view name, Value item, std::size_t
 
 void RuleReader::read_pattern_item(std::string_view name, Value item) {
   auto pattern = read_pattern(fmt::format("an item of {}", name), item);
-  if (pattern) group_.allowed_patterns.push_back({*std::move(pattern), origin(item)});
+  if (!pattern) return;
+  group_.allowed_patterns.push_back({*std::move(pattern), origin(item)});
+  group_.written_patterns.emplace_back(item.text());
 }
 
 void RuleReader::read_executable_item(std::string_view name, Value item) {
   AllowedExecutable executable{.path = {}, .pattern = {}, .origin = origin(item)};
   const auto read_path = [&](std::string_view path_name, Value value) {
-    if (const auto path = fields_.read_path(path_name, value)) executable.path = *path;
+    if (const auto path = fields_.read_path(path_name, value, true)) executable.path = *path;
     return !executable.path.empty();
   };
   const std::string item_name = fmt::format("an item of {}", name);

@@ -13,12 +13,22 @@
 
 namespace cryptnono::config {
 
-// Reads the rule keys of one file into one group.
+// Banned strings and substrings that all files of a configuration may have together: about a
+// hundred bytes each while they are loaded, so no list, however short its lines, takes a node's
+// memory.
+inline constexpr std::size_t kMaxRules = 1'000'000;
+
+// What is left of them.
+struct RuleBudget {
+  std::size_t left = kMaxRules;
+};
+
+// Reads the rule keys of one file, or of one of its groups, into one group.
 class RuleReader {
  public:
-  // `fields` and `group` must outlive it. `file`: the index that the rules' origins get.
-  RuleReader(Fields& fields, std::size_t file, RuleGroup& group)
-      : fields_(fields), file_(file), group_(group) {}
+  // `fields`, `group` and `budget` must outlive it. `file`: the index that the rules' origins get.
+  RuleReader(Fields& fields, std::size_t file, RuleGroup& group, RuleBudget& budget)
+      : fields_(fields), file_(file), group_(group), budget_(budget) {}
 
   // bannedCommandStrings, bannedCommandSubstrings, allowedCommandPatterns, allowedExecutables.
   [[nodiscard]] std::vector<Fields::Key> keys();
@@ -38,6 +48,7 @@ class RuleReader {
   Fields& fields_;
   std::size_t file_;
   RuleGroup& group_;
+  RuleBudget& budget_;
 };
 
 // Drops each banned string, and each banned substring, that stands in an earlier group or earlier

@@ -67,6 +67,9 @@ struct RuleGroup {
   std::vector<RuleText> banned_substrings;  // match anywhere; at least kMinSubstringLength bytes
   std::vector<RuleText>
       allowed_patterns;  // RE2, already translated from Python's syntax where that was needed
+  // The same as they stand in the file, in the same order, for their ids. Shorter: the others are
+  // as in `allowed_patterns`.
+  std::vector<std::string> written_patterns = {};
   std::vector<AllowedExecutable> allowed_executables;
   std::optional<Action> action;  // instead of the detector's
   std::optional<ReportFirst> report_first;

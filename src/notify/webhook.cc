@@ -1,14 +1,13 @@
 #include "notify/webhook.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
 #include "base/clock.h"
+#include "base/hmac.h"
 
 #ifndef CRYPTNONO_VERSION
 #define CRYPTNONO_VERSION "unknown"
@@ -31,19 +30,6 @@ bool worth_a_retry(long status) {
 }
 
 }  // namespace
-
-std::string hmac_sha256_hex(std::string_view secret, std::string_view text) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  const std::string bytes(text);
-  if (HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-           reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data(),
-           &size) == nullptr)
-    return {};
-  std::string out;
-  for (unsigned int i = 0; i < size; ++i) out += fmt::format("{:02x}", digest[i]);
-  return out;
-}
 
 Webhook::Webhook(WebhookSettings settings)
     : max_queued_(settings.max_queued),

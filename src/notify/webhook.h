@@ -100,7 +100,4 @@ class Webhook {
   std::thread thread_;  // last: it uses the others
 };
 
-// HMAC-SHA256 of `text`, in lower-case hexadecimal; empty if it cannot be computed.
-[[nodiscard]] std::string hmac_sha256_hex(std::string_view secret, std::string_view text);
-
 }  // namespace cryptnono::notify

@@ -50,10 +50,18 @@ AllowList::~AllowList() = default;
 Result<AllowList> AllowList::build(const std::vector<config::RuleGroup>& groups) {
   AllowList self;
   for (const config::RuleGroup& group : groups) {
-    for (const config::RuleText& pattern : group.allowed_patterns)
-      TRY(self.add_pattern(pattern.text));
+    const std::size_t index = self.groups_.size();
+    self.groups_.push_back({group.name, group.id_key});
+    for (std::size_t i = 0; i < group.allowed_patterns.size(); ++i) {
+      const config::RuleText& pattern = group.allowed_patterns[i];
+      std::string written =
+          i < group.written_patterns.size() ? group.written_patterns[i] : std::string();
+      if (written == pattern.text) written.clear();
+      TRY(self.add_pattern(pattern.text, std::move(written), {index, pattern.origin}));
+    }
     for (const config::AllowedExecutable& executable : group.allowed_executables) {
-      Executable entry{.path = executable.path, .pattern = nullptr};
+      Executable entry{
+          .path = executable.path, .pattern = nullptr, .source = {index, executable.origin}};
       if (executable.pattern) entry.pattern = TRY(compile(*executable.pattern));
       self.paths_.push_back(executable.path);
       self.executables_.push_back(std::move(entry));
@@ -66,8 +74,9 @@ Result<AllowList> AllowList::build(const std::vector<config::RuleGroup>& groups)
 // whenever the pattern matches. Such a formula has no "not", so if it is true some atom is there;
 // an atom that quoting could tear apart may be left out if the formula is false with all of those
 // and nothing else.
-Result<void> AllowList::add_pattern(const std::string& text) {
-  patterns_.push_back(TRY(compile(text)));
+Result<void> AllowList::add_pattern(const std::string& text, std::string written, Source source) {
+  patterns_.push_back(
+      {.compiled = TRY(compile(text)), .written = std::move(written), .source = source});
   re2::FilteredRE2 filter(static_cast<int>(config::kMinSubstringLength));
   int id = 0;
   std::vector<std::string> atoms;
@@ -90,17 +99,46 @@ Result<void> AllowList::add_pattern(const std::string& text) {
   return {};
 }
 
-std::optional<std::string> AllowList::spares(const Question& question) const {
-  for (const auto& pattern : patterns_) {
-    if (matches(*pattern, question.quoted_line)) return "allowed-pattern:" + pattern->pattern();
+std::optional<std::uint32_t> AllowList::find(const Question& question) const {
+  for (std::size_t i = 0; i < patterns_.size(); ++i) {
+    if (matches(*patterns_[i].compiled, question.quoted_line)) return static_cast<std::uint32_t>(i);
   }
-  for (const Executable& executable : executables_) {
+  for (std::size_t i = 0; i < executables_.size(); ++i) {
+    const Executable& executable = executables_[i];
     if (question.trusted_path.empty() || executable.path != question.trusted_path) continue;
-    if (executable.pattern == nullptr || matches(*executable.pattern, question.quoted_line)) {
-      return "allowed-executable:" + executable.path;
-    }
+    if (executable.pattern == nullptr || matches(*executable.pattern, question.quoted_line))
+      return static_cast<std::uint32_t>(patterns_.size() + i);
   }
   return std::nullopt;
+}
+
+std::string AllowList::id_of(const Source& source, config::RuleKind kind,
+                             std::string_view text) const {
+  const Group& group = groups_[source.group];
+  return config::rule_id(group.id_key, kind, text, group.name, source.origin);
+}
+
+std::string AllowList::reason(std::uint32_t rule) const {
+  if (rule < patterns_.size()) {
+    const Pattern& pattern = patterns_[rule];
+    return "allowed-pattern:" +
+           id_of(pattern.source, config::RuleKind::kAllowPattern,
+                 pattern.written.empty() ? pattern.compiled->pattern() : pattern.written);
+  }
+  const Executable& executable = executables_.at(rule - patterns_.size());
+  return "allowed-executable:" +
+         id_of(executable.source, config::RuleKind::kAllowExecutable, executable.path);
+}
+
+std::string AllowList::revealed_reason(std::uint32_t rule) const {
+  if (rule < patterns_.size()) return "allowed-pattern:" + patterns_[rule].compiled->pattern();
+  return "allowed-executable:" + executables_.at(rule - patterns_.size()).path;
+}
+
+std::optional<std::string> AllowList::spares(const Question& question) const {
+  const auto rule = find(question);
+  if (!rule) return std::nullopt;
+  return reason(*rule);
 }
 
 }  // namespace cryptnono::detect

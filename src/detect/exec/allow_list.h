@@ -2,6 +2,7 @@
 // threads may ask.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "config/rule_id.h"
 #include "config/types.h"
 
 namespace re2 {
@@ -43,19 +45,44 @@ class AllowList {
     std::string_view quoted_line;
     std::string_view trusted_path;
   };
-  // The reason for sparing, as logged: "allowed-pattern:<regex>" or "allowed-executable:<path>";
-  // nothing if there is none.
+  // Which of the patterns and executables spares it, as a number for the two below; nothing if none
+  // does.
+  [[nodiscard]] std::optional<std::uint32_t> find(const Question& question) const;
+  // The reason for sparing, as logged: "allowed-pattern:ID" or "allowed-executable:ID", with the id
+  // of the rule (config/rule_id.h).
+  [[nodiscard]] std::string reason(std::uint32_t rule) const;
+  // The same with what is secret: "allowed-pattern:REGEX" (RE2's) or "allowed-executable:PATH".
+  [[nodiscard]] std::string revealed_reason(std::uint32_t rule) const;
+  // find(), and its reason().
   [[nodiscard]] std::optional<std::string> spares(const Question& question) const;
 
  private:
+  // Whose rule it is, for its id.
+  struct Source {
+    std::size_t group = 0;
+    config::Origin origin;
+  };
+  struct Pattern {
+    std::unique_ptr<re2::RE2> compiled;
+    std::string written;  // as in the file; "": as compiled
+    Source source;
+  };
   struct Executable {
     std::string path;
     std::unique_ptr<re2::RE2> pattern;  // may be null
+    Source source;
+  };
+  struct Group {
+    std::string name;
+    std::string id_key;
   };
   AllowList();
-  Result<void> add_pattern(const std::string& text);
+  Result<void> add_pattern(const std::string& text, std::string written, Source source);
+  [[nodiscard]] std::string id_of(const Source& source, config::RuleKind kind,
+                                  std::string_view text) const;
 
-  std::vector<std::unique_ptr<re2::RE2>> patterns_;
+  std::vector<Group> groups_;
+  std::vector<Pattern> patterns_;
   std::vector<Executable> executables_;
   std::vector<std::string> literals_;
   std::vector<std::string> paths_;

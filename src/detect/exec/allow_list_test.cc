@@ -32,13 +32,36 @@ TEST(AllowList, matches_from_the_start_and_without_regard_to_case) {
   EXPECT_FALSE(spares(list, "sh -c echo allowed"));
 }
 
-TEST(AllowList, says_why) {
-  const AllowList list =
-      build({"^ls"}, {{.path = "/usr/bin/less", .pattern = std::nullopt, .origin = {}}});
-  EXPECT_EQ(list.spares({.quoted_line = "ls x", .trusted_path = {}}), "allowed-pattern:^ls");
+TEST(AllowList, says_why_by_the_rules_place) {
+  config::RuleGroup group;
+  group.name = "allowed";
+  group.allowed_patterns.push_back({.text = "^ls", .origin = {.file = 0, .column = 5, .line = 3}});
+  group.allowed_executables.push_back({.path = "/usr/bin/less",
+                                       .pattern = std::nullopt,
+                                       .origin = {.file = 0, .column = 5, .line = 7}});
+  const AllowList list = *AllowList::build({group});
+  EXPECT_EQ(list.spares({.quoted_line = "ls x", .trusted_path = {}}),
+            "allowed-pattern:allowed:3:5");
   EXPECT_EQ(list.spares({.quoted_line = "x", .trusted_path = "/usr/bin/less"}),
-            "allowed-executable:/usr/bin/less");
+            "allowed-executable:allowed:7:5");
   EXPECT_EQ(list.spares({.quoted_line = "x", .trusted_path = {}}), std::nullopt);
+  EXPECT_EQ(list.revealed_reason(0), "allowed-pattern:^ls");
+  EXPECT_EQ(list.revealed_reason(1), "allowed-executable:/usr/bin/less");
+}
+
+TEST(AllowList, says_why_by_the_id_of_what_is_written) {
+  config::RuleGroup group;
+  group.id_key = "a key of sixteen bytes or more";
+  group.allowed_patterns.push_back({.text = "translated", .origin = {}});
+  group.written_patterns.emplace_back("^/usr/bin/X ");
+  group.allowed_patterns.push_back({.text = "^/usr/bin/X ", .origin = {}});
+  group.allowed_executables.push_back(
+      {.path = "/usr/bin/Less", .pattern = std::nullopt, .origin = {}});
+  const AllowList list = *AllowList::build({group});
+  // As in config/rule_id_test.cc.
+  EXPECT_EQ(list.reason(0), "allowed-pattern:rvhfgy4dbhmrk3ui6");
+  EXPECT_EQ(list.reason(1), "allowed-pattern:rvhfgy4dbhmrk3ui6");
+  EXPECT_EQ(list.reason(2), "allowed-executable:rl5xcwh7cogurscfx");
 }
 
 TEST(AllowList, an_executable_with_a_pattern_needs_both) {

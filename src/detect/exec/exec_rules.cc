@@ -4,8 +4,11 @@
 
 #include "base/shell_quote.h"
 #include "base/utf8.h"
+#include "config/groups.h"
 
 namespace cryptnono::detect {
+
+static_assert(config::kMaxRuleGroups == MATCH_MAX_GROUPS);
 
 Result<std::shared_ptr<ExecRules>> ExecRules::compile(const config::Execwhacker& config,
                                                       std::uint32_t generation,
@@ -23,15 +26,17 @@ Result<std::shared_ptr<ExecRules>> ExecRules::compile(const config::Execwhacker&
                            std::size_t group) {
     for (const config::RuleText& rule : rules) {
       const auto index = static_cast<std::uint32_t>(self->size());
-      self->add(rule, group);
+      self->add(rule, kind, group);
       entries.push_back({.text = self->rule_text(index),
                          .kind = kind,
-                         .group = self->rule_groups_[index],
+                         .group = self->rule_group(index),
                          .rule = index});
     }
   };
   for (std::size_t group = 0; group < config.groups.size(); ++group) {
     self->group_names_.push_back(config.groups[group].name);
+    self->group_id_keys_.push_back(config.groups[group].id_key);
+    self->group_begins_.push_back(static_cast<std::uint32_t>(self->size()));
     const config::Action action = config.groups[group].action.value_or(config.action);
     if (group < MATCH_MAX_GROUPS)
       self->group_actions_.push_back(action);
@@ -63,11 +68,11 @@ Result<std::shared_ptr<ExecRules>> ExecRules::compile(const config::Execwhacker&
   return self;
 }
 
-void ExecRules::add(const config::RuleText& rule, std::size_t group) {
+void ExecRules::add(const config::RuleText& rule, match::Kind kind, std::size_t group) {
   text_ += rule.text;
   starts_.push_back(static_cast<std::uint32_t>(text_.size()));
-  rule_groups_.push_back(
-      static_cast<std::uint8_t>(std::min<std::size_t>(group, MATCH_MAX_GROUPS - 1)));
+  const auto bit = static_cast<std::uint8_t>(std::min<std::size_t>(group, MATCH_MAX_GROUPS - 1));
+  rule_groups_.push_back(kind == match::Kind::kSubstring ? bit | kSubstringBit : bit);
   origins_.push_back(rule.origin);
 }
 
@@ -79,6 +84,15 @@ void ExecRules::use_tables(std::span<const std::byte> bytes, std::shared_ptr<con
 std::string_view ExecRules::rule_text(std::uint32_t rule) const {
   if (rule >= size()) return {};
   return std::string_view(text_).substr(starts_[rule], starts_[rule + 1] - starts_[rule]);
+}
+
+std::string ExecRules::rule_id(std::uint32_t rule) const {
+  if (rule >= size()) return {};
+  // The group itself: what rule_group() says, those beyond the mask share.
+  const auto after = std::upper_bound(group_begins_.begin(), group_begins_.end(), rule);
+  const auto group = static_cast<std::size_t>(after - group_begins_.begin()) - 1;
+  return config::rule_id(group_id_keys_[group], rule_kind(rule), rule_text(rule),
+                         group_names_[group], origins_[rule]);
 }
 
 std::string_view ExecRules::group_name(std::uint32_t group) const {
@@ -119,12 +133,13 @@ Judgement ExecRules::judge_hit(const ExecLine& line, std::uint64_t groups,
   Judgement judgement{
       .verdict = Judgement::Verdict::kBanned, .groups = groups, .rule = rule, .allowed_by = {}};
   const std::string quoted = quoted_line(line.text.filename, line.text.argv);
-  std::optional<std::string> reason =
-      allow_list_.spares({.quoted_line = quoted,
-                          .trusted_path = line.path_trusted ? line.text.path : std::string_view()});
-  if (reason) {
+  const auto allowed =
+      allow_list_.find({.quoted_line = quoted,
+                        .trusted_path = line.path_trusted ? line.text.path : std::string_view()});
+  if (allowed) {
     judgement.verdict = Judgement::Verdict::kSpared;
-    judgement.allowed_by = std::move(*reason);
+    judgement.allowed_by = allow_list_.reason(*allowed);
+    judgement.allow_rule = *allowed;
   }
   return judgement;
 }

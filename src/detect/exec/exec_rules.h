@@ -35,7 +35,8 @@ struct Judgement {
   Verdict verdict = Verdict::kNothing;
   std::uint64_t groups = 0;  // that hit
   std::uint32_t rule = MATCH_NO_RULE;
-  std::string allowed_by;  // kSpared: as AllowList::spares says it
+  std::string allowed_by = {};   // kSpared: the reason, without what is secret
+  std::uint32_t allow_rule = 0;  // kSpared: for AllowList::revealed_reason
 };
 
 // Immutable after compile(), but for use_tables(); any number of threads may ask.
@@ -65,8 +66,16 @@ class ExecRules {
   [[nodiscard]] std::size_t size() const { return starts_.size() - 1; }
   // The text of a rule, as written; "" for MATCH_NO_RULE.
   [[nodiscard]] std::string_view rule_text(std::uint32_t rule) const;
+  // What logs call it by (config/rule_id.h); "" for MATCH_NO_RULE. Computed anew at each call.
+  [[nodiscard]] std::string rule_id(std::uint32_t rule) const;
   // Below size(), like that of rule_origin().
-  [[nodiscard]] std::uint8_t rule_group(std::uint32_t rule) const { return rule_groups_[rule]; }
+  [[nodiscard]] std::uint8_t rule_group(std::uint32_t rule) const {
+    return static_cast<std::uint8_t>(rule_groups_[rule] & kGroupBits);
+  }
+  [[nodiscard]] config::RuleKind rule_kind(std::uint32_t rule) const {
+    return (rule_groups_[rule] & kSubstringBit) != 0 ? config::RuleKind::kSubstring
+                                                     : config::RuleKind::kWord;
+  }
   // Where the rule was written.
   [[nodiscard]] config::Origin rule_origin(std::uint32_t rule) const { return origins_[rule]; }
   [[nodiscard]] std::string_view group_name(std::uint32_t group) const;
@@ -84,12 +93,18 @@ class ExecRules {
 
  private:
   explicit ExecRules(AllowList allow_list) : allow_list_(std::move(allow_list)) {}
-  void add(const config::RuleText& rule, std::size_t group);
+  void add(const config::RuleText& rule, match::Kind kind, std::size_t group);
+
+  // A rule's byte: the bit of its group in a mask, and its kind.
+  static constexpr std::uint8_t kGroupBits = MATCH_MAX_GROUPS - 1;
+  static constexpr std::uint8_t kSubstringBit = 0x80;
 
   AllowList allow_list_;
   std::uint32_t generation_ = 0;
   std::uint64_t canary_groups_ = 0;
   std::vector<std::string> group_names_;
+  std::vector<std::string> group_id_keys_;
+  std::vector<std::uint32_t> group_begins_;    // index of the first rule of each group
   std::vector<config::Action> group_actions_;  // by bit of a mask of groups
   // The rules' texts one behind the other: 50,000 std::strings would take three times as much.
   std::string text_;

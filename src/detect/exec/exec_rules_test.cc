@@ -38,6 +38,38 @@ TEST(ExecRules, judges_and_names_the_rule_and_where_it_was_written) {
   EXPECT_EQ(rules->rule_text(MATCH_NO_RULE), "");
 }
 
+TEST(ExecRules, a_rules_id_is_its_place_or_what_its_key_makes_of_it) {
+  const auto placed =
+      compile("bannedCommandStrings: [first, xmrig]\nbannedCommandSubstrings: [xmrig]\n");
+  EXPECT_EQ(placed->rule_id(1), "rules:1:31");
+  EXPECT_EQ(placed->rule_id(2), "rules:2:27");
+  EXPECT_EQ(placed->rule_id(MATCH_NO_RULE), "");
+  const auto keyed = compile(
+      "groups:\n- {id: a, bannedCommandSubstrings: [XMRig]}\n"
+      "- {id: b, bannedCommandStrings: [other, xmrig]}\n"
+      "ruleIdKey: a key of sixteen bytes or more\n");
+  ASSERT_EQ(keyed->size(), 3U);
+  // As in config/rule_id_test.cc.
+  EXPECT_EQ(keyed->rule_id(0), "ryeckiyvhebucrdqv");
+  EXPECT_EQ(keyed->rule_kind(0), config::RuleKind::kSubstring);
+  EXPECT_EQ(keyed->rule_id(2), "rllvcuwury5aqppk6");
+  EXPECT_EQ(keyed->rule_kind(2), config::RuleKind::kWord);
+  EXPECT_EQ(keyed->rule_group(2), 1U);
+}
+
+TEST(ExecRules, groups_beyond_the_mask_keep_names_of_their_own_in_ids) {
+  config::Execwhacker config;
+  for (std::size_t i = 0; i <= MATCH_MAX_GROUPS; ++i) {
+    config::RuleGroup group;
+    group.name = "g" + std::to_string(i);
+    group.banned_substrings.push_back({.text = "xyz" + std::to_string(i), .origin = {}});
+    config.groups.push_back(group);
+  }
+  const auto rules = *ExecRules::compile(config, 1);
+  EXPECT_EQ(rules->rule_id(MATCH_MAX_GROUPS), "g64:0:0");
+  EXPECT_EQ(rules->rule_group(MATCH_MAX_GROUPS), MATCH_MAX_GROUPS - 1);
+}
+
 TEST(ExecRules, a_group_acts_as_it_says_itself_or_else_as_the_detector_does) {
   config::Execwhacker config;
   config.action = config::Action::kKillTree;
