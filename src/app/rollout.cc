@@ -78,6 +78,8 @@ Rollout::Now Rollout::system_clock() {
   return {.unix_s = unix_time(), .boot_ns = clock_ns(CLOCK_BOOTTIME)};
 }
 
+Rollout::Rollout(Clock clock) : clock_(std::move(clock)), passed_ns_(clock_().boot_ns) {}
+
 bool Rollout::enough(const Group& group, const Now& now) {
   const bool clean = group.time.over || group.clean_ns >= group.first.clean_days * kDayNs;
   return clean && now.unix_s >= static_cast<double>(group.first.until);

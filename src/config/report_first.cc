@@ -8,27 +8,37 @@
 namespace cryptnono::config {
 
 std::optional<std::int64_t> parse_time(std::string_view text) {
-  static const re2::RE2 kPattern(
-      R"((\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:[Zz]|([+-])(\d{2}):(\d{2})))?)");
+  static const re2::RE2 kDate(R"((\d{4})-(\d{2})-(\d{2})(.*))");
+  static const re2::RE2 kTime(R"([Tt ](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(.*))");
+  static const re2::RE2 kZone(R"(([+-])(\d{2}):(\d{2}))");
   int year = 0;
   unsigned month = 0;
   unsigned day = 0;
-  std::optional<int> hour, minute, second, zone_hour, zone_minute;
+  int hour = 0;
+  int minute = 0;
+  int second = 0;
+  int zone_hour = 0;
+  int zone_minute = 0;
+  std::string rest;
+  std::string zone;
   std::string sign;
-  if (!re2::RE2::FullMatch(re2::StringPiece(text.data(), text.size()), kPattern, &year, &month,
-                           &day, &hour, &minute, &second, &sign, &zone_hour, &zone_minute))
-    return std::nullopt;
+  const re2::StringPiece whole(text.data(), text.size());
+  if (!re2::RE2::FullMatch(whole, kDate, &year, &month, &day, &rest)) return std::nullopt;
+  if (!rest.empty()) {
+    if (!re2::RE2::FullMatch(rest, kTime, &hour, &minute, &second, &zone)) return std::nullopt;
+    if (zone != "Z" && zone != "z" &&
+        !re2::RE2::FullMatch(zone, kZone, &sign, &zone_hour, &zone_minute))
+      return std::nullopt;
+  }
   const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
                                          std::chrono::day(day)};
   // A leap second (60) is the first one of the next minute.
-  if (!date.ok() || hour.value_or(0) > 23 || minute.value_or(0) > 59 || second.value_or(0) > 60 ||
-      zone_hour.value_or(0) > 23 || zone_minute.value_or(0) > 59)
+  if (!date.ok() || hour > 23 || minute > 59 || second > 60 || zone_hour > 23 || zone_minute > 59)
     return std::nullopt;
-  const std::int64_t zone = (zone_hour.value_or(0) * 60 + zone_minute.value_or(0)) * 60;
+  const std::int64_t ahead = (zone_hour * 60 + zone_minute) * 60;
   const std::int64_t at =
       std::chrono::sys_seconds(std::chrono::sys_days(date)).time_since_epoch().count() +
-      (hour.value_or(0) * 60 + minute.value_or(0)) * 60 + second.value_or(0) -
-      (sign == "-" ? -zone : zone);
+      (hour * 60 + minute) * 60 + second - (sign == "-" ? -ahead : ahead);
   if (at < 0) return std::nullopt;
   return at;
 }

@@ -58,7 +58,7 @@ TEST(ReportFirstTest, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(
       errors(rules + "reportFirst: {until: 2026-02-30}\n"),
       ElementsAre("f:2:22: reportFirst.until must be a date such as 2026-12-24 or a time such as "
-                  "2026-12-24T18:00:00Z, not \"2026-02-30\""));
+                  "2026-12-24T18:00:00Z, not 2026-02-30"));
   EXPECT_THAT(errors(rules + "reportFirst: {cleanDays: 0}\n"), ElementsAre(HasSubstr("f:2:26: ")));
   EXPECT_THAT(errors(rules + "reportFirst: {cleanDays: 366}\n"),
               ElementsAre(HasSubstr("f:2:26: ")));
