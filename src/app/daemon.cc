@@ -125,9 +125,10 @@ void Daemon::watch_lists(const std::vector<std::string>& patterns) {
 
 Result<Daemon::Prepared> Daemon::prepare(const config::Config& config, std::uint32_t generation) {
   Bait bait = canaries_.bait(config);
-  Prepared out{.rules = TRY(detect::ExecRules::compile(config.execwhacker, generation, bait.word)),
-               .flow = TRY(Flow::prepare(config.tcpflowkiller, generation, bait.address)),
-               .bait = std::move(bait)};
+  Prepared out{
+      .rules = TRY(detect::ExecRules::compile(config.execwhacker, generation, bait.word)),
+      .flow = TRY(Flow::prepare(config.tcpflowkiller, generation, bait.address, flow_.get())),
+      .bait = std::move(bait)};
   if (out.rules->canary_groups() == 0) out.bait.word.clear();
   return out;
 }

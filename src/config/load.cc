@@ -160,11 +160,23 @@ void Loader::add_text(std::string_view name, std::string_view text) {
                     Action& action = group.action.emplace();
                     read_action(fields, key, value, action);
                   }});
+  std::vector<AddressRange> addresses;
+  keys.push_back({"bannedAddresses", [&](Name key, Value value) {
+                    read_banned_addresses(fields, key, value, static_cast<std::uint16_t>(index),
+                                          addresses);
+                  }});
   fields.read_mapping("", *root, keys);
   const bool no_rules = group.banned_strings.empty() && group.banned_substrings.empty() &&
                         group.allowed_patterns.empty() && group.allowed_executables.empty();
+  const bool no_addresses = addresses.empty();
+  add_address_group({.name = group.name,
+                     .purpose = group.purpose,
+                     .id_key = group.id_key,
+                     .action = group.action,
+                     .report_first = group.report_first},
+                    std::move(addresses), config_.tcpflowkiller);
   if (!no_rules) config_.execwhacker.groups.push_back(std::move(group));
-  if (no_rules && action_at)
+  if (no_rules && no_addresses && action_at)
     fields.error(*action_at, "action is for the rules of its file, and there is no good one in it");
 }
 
@@ -179,6 +191,7 @@ void Loader::read_lists() {
 
 LoadResult Loader::finish() {
   read_lists();
+  check_address_groups(config_, diagnostics_);
   if (diagnostics_.has_errors()) return tl::unexpected(diagnostics_.take_errors());
   std::vector<RuleGroup>& groups = config_.execwhacker.groups;
   remove_duplicate_rules(groups);
@@ -193,8 +206,11 @@ LoadResult Loader::finish() {
 std::string Loader::unique_group_name(std::string_view file) const {
   const std::string base = group_name(file);
   const auto taken = [&](const std::string& name) {
-    return std::any_of(config_.execwhacker.groups.begin(), config_.execwhacker.groups.end(),
-                       [&](const RuleGroup& group) { return group.name == name; });
+    const auto has_name = [&](const auto& group) { return group.name == name; };
+    const auto& rules = config_.execwhacker.groups;
+    const auto& addresses = config_.tcpflowkiller.groups;
+    return std::any_of(rules.begin(), rules.end(), has_name) ||
+           std::any_of(addresses.begin(), addresses.end(), has_name);
   };
   std::string name = base;
   for (int number = 2; taken(name); ++number) name = fmt::format("{}-{}", base, number);
