@@ -460,6 +460,7 @@ TEST(Load, TheDocumentedExampleIsValid) {
                           "level",
                           "maxCommandLineBytes",
                           "listen",
+                          "bannedAddresses",
                           "bans",
                           "banFiles",
                           "allow",
