@@ -97,7 +97,8 @@ static __always_inline void describe(struct exec_event *event, struct origin_nam
 static __always_inline void act(struct exec_event *event, const struct place *place, struct exec_stats *stats,
 				bool defer)
 {
-	enum enforcement done = defer ? ENFORCE_FAILED : enforce(event->groups, place, true, &event->spared_why);
+	enum enforcement done =
+		defer ? ENFORCE_FAILED : enforce(event->groups, &settings.kill_groups, place, true, &event->spared_why);
 
 	switch (done) {
 	case ENFORCE_KILLED:

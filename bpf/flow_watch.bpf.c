@@ -32,13 +32,16 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Whether programs of cgroups may send signals, which they may since 6.16. If not, user space kills. */
 const volatile bool hooks_may_signal = true;
 
-/* Enforces, and says what was done in the report. Returns false if there is nothing to tell. */
-static __always_inline bool punish(const struct flow_act *act, struct flow_report *report,
-				   struct flow_counters *counters)
+/* Enforces, and says what was done in the report. Returns 0 if there is nothing to tell. Not inlined, for the stack. */
+static __noinline int punish(const struct flow_act *act, const struct flow_header *header, struct flow_report *report,
+			     struct flow_counters *counters)
 {
-	const bool may_signal = act->hook == FLOW_HOOK_STATE || hooks_may_signal;
+	bool may_signal;
 
-	switch (enforce(1ULL << report->group, &report->place, may_signal, &report->spared_why)) {
+	if (!act || !header || !report || !counters)
+		return 0;
+	may_signal = act->hook == FLOW_HOOK_STATE || hooks_may_signal;
+	switch (enforce(report->groups, &header->kill_groups, &report->place, may_signal, &report->spared_why)) {
 	case ENFORCE_KILLED:
 		report->verdict = FLOW_KILLED;
 		report->signal_after_ns = since_ns(report->time_ns);
@@ -55,9 +58,9 @@ static __always_inline bool punish(const struct flow_act *act, struct flow_repor
 	case ENFORCE_REFUSED:
 		report->verdict = FLOW_SPARED;
 		if (report->spared_why != SPARED_PROCESS)
-			return true;
+			return 1;
 		counters->refused++;
-		return false;
+		return 0;
 	default:
 		report->verdict = FLOW_DECIDE;
 		if (may_signal)
@@ -65,7 +68,7 @@ static __always_inline bool punish(const struct flow_act *act, struct flow_repor
 	}
 	if ((report->verdict == FLOW_KILLED || report->verdict == FLOW_DECIDE) && act->hook != FLOW_HOOK_STATE)
 		report->flags |= FLOW_REFUSED;
-	return true;
+	return 1;
 }
 
 /* The address that canaries connect to is in the tables like any other, and banned for them alone. */
@@ -85,15 +88,14 @@ static __always_inline bool scans_counted(const struct flow_act *act)
 	return flow.counting && (act->protocol == IPPROTO_TCP || (act->protocol == IPPROTO_UDP && flow.udp));
 }
 
-/* One that is banned, at some port at least, or counts. Returns 1 if it is to be refused. */
-static __noinline int judge_further(const struct flow_act *act, const struct flow_view *view, __u32 what, bool bans,
+/* One that `groups` ban, or (0) that counts perhaps. Returns 1 if it is to be refused. */
+static __noinline int judge_further(const struct flow_act *act, const struct flow_view *view, __u64 groups,
 				    const struct sock *sk)
 {
-	struct flow_report report = {.act = act, .verdict = FLOW_SEEN, .group = FLOW_GROUP_BANNED};
+	struct flow_report report = {.act = act, .verdict = FLOW_SEEN, .groups = groups};
 	struct count_result counted = {};
 	struct flow_counters *counters;
 	__u32 zero = 0;
-	bool banned;
 
 	if (!act || !view || !view->page)
 		return 0;
@@ -102,14 +104,11 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 		return 0;
 	report.time_ns = bpf_ktime_get_ns();
 	report.generation = ((const struct flow_header *)view->page)->generation;
-	banned = port_banned(view, what, act->port);
-	if (banned && is_canary_address(act) && !in_canary())
-		return 0;
-	if (banned) {
-		if (!bans)
+	if (groups) {
+		if (is_canary_address(act) && !in_canary())
 			return 0;
 	} else {
-		if (!scans_counted(act) || what & FLOW_UNCOUNTED)
+		if (!scans_counted(act))
 			return 0;
 		if (counting_needs_place())
 			current_place(&report.place);
@@ -117,15 +116,16 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 		if (!counted.unit)
 			return 0;
 		if (sk && flow.only_failed)
-			await_answer(sk, act, &counted, counters);
+			await_answer((__u64)sk, act, &counted, counters);
 		report.unit = counted.unit;
-		report.group = FLOW_GROUP_SCAN;
+		report.groups = 1ULL << FLOW_GROUP_SCAN;
+		report.scan = 1;
 		if (!counted.scan && !flow.log_connects)
 			return 0;
 	}
-	if (banned || counted.scan) {
+	if (groups || counted.scan) {
 		current_place(&report.place);
-		if (!punish(act, &report, counters))
+		if (!punish(act, (const struct flow_header *)view->page, &report, counters))
 			return 0;
 		if (counted.unit && !(report.flags & FLOW_LIMITED)) /* told once */
 			counted.unit->acted_start = start_boottime(bpf_get_current_task_btf());
@@ -141,6 +141,7 @@ static __always_inline bool judge(const struct flow_act *act, const struct sock 
 	struct flow_counters *counters;
 	struct flow_view view;
 	__u32 zero = 0, what;
+	__u64 groups;
 
 	if (!current_in_scope())
 		return false;
@@ -152,7 +153,10 @@ static __always_inline bool judge(const struct flow_act *act, const struct sock 
 		return false;
 	if (what == FLOW_UNCOUNTED || (!(what & FLOW_PORTS_MASK) && !flow.counting))
 		return false;
-	return judge_further(act, &view, what, bans, sk);
+	groups = groups_that_ban(&view, what, act->port);
+	if (groups ? !bans : what & FLOW_UNCOUNTED)
+		return false;
+	return judge_further(act, &view, groups, sk);
 }
 
 static __always_inline void set_v4(struct flow_act *act, __u32 addr)

@@ -37,9 +37,11 @@
 #define FLOW_PORTS_MASK 0x00ffffffU
 #define FLOW_PORTS_NONE 0U	   /* not banned */
 #define FLOW_PORTS_ALL 0x00ffffffU /* banned at every port */
-/* Else: banned at some ports; word (value - 1) of the port lists is their number, and each word after it is one range,
- * first << 16 | last. */
+/* Else: banned at some ports, or by named groups; word (value - 1) of the port lists is the number of ranges, and each
+ * FLOW_PORT_WORDS words after it are one: first << 16 | last, then the mask of the groups (FLOW_GROUP_*) that ban them,
+ * lower half first. The ranges of a list are disjoint. FLOW_PORTS_ALL is by FLOW_GROUP_BANNED alone. */
 #define FLOW_PORT_RANGES_MAX 64
+#define FLOW_PORT_WORDS 3
 
 struct flow_family {
 	__u32 segments;
@@ -54,6 +56,9 @@ struct flow_family {
 struct flow_header {
 	__u32 generation;
 	__u32 ports; /* word of the port lists */
+	/* Mask of the groups that kill; the others report. Here and not in struct enforce_config, so that new tables
+	 * and the mask that they are meant for come into force as one. Written at any time. */
+	__u64 kill_groups;
 	struct flow_family v4;
 	struct flow_family v6;
 };
@@ -128,8 +133,10 @@ struct flow_pending {
 
 /* ---- Records ---- */
 
-#define FLOW_GROUP_BANNED 0
+/* Groups, as the limit counts them: bits of masks. */
+#define FLOW_GROUP_BANNED 0 /* bans of no named group */
 #define FLOW_GROUP_SCAN 1
+#define FLOW_GROUP_NAMED 2 /* the first named group; the last is MATCH_MAX_GROUPS - 1 */
 
 #define FLOW_PATH_MAX 4096
 #define FLOW_ARGV_MAX 4096
@@ -160,7 +167,8 @@ struct flow_event {
 	__u64 time_ns; /* CLOCK_MONOTONIC, in the hook, when the address had been found */
 	__u64 start_boottime_ns;
 	__u64 cgroup_id;
-	__u64 unit; /* of the limit */
+	__u64 unit;   /* of the limit */
+	__u64 groups; /* mask of FLOW_GROUP_*: those that ban it, or FLOW_GROUP_SCAN */
 	__u8 addr[16];
 	__u32 generation;
 	__u32 pid;
@@ -172,11 +180,11 @@ struct flow_event {
 	__u16 pairs;
 	__u16 port;
 	__u8 protocol;
-	__u8 group; /* FLOW_GROUP_* */
 	__u8 verdict;
 	__u8 hook;
 	__u8 flags;
-	__u8 spared_why;       /* enum spared_why */
+	__u8 spared_why; /* enum spared_why */
+	__u8 pad;
 	__u32 signal_after_ns; /* FLOW_KILLED: from time_ns until the signal was sent; at most 2^32 - 1 */
 	char comm[16];
 	struct origin origin;
@@ -194,16 +202,16 @@ struct flow_counters {
 	__u64 lost_units;    /* connects that were not counted: too many units */
 	__u64 lost_counts;   /* connects that were not counted: another CPU held the unit */
 	__u64 lost_pending;  /* connections whose answer will not be seen */
-	__u64 lost_kills[2]; /* of `lost_events`: kills, by FLOW_GROUP_* */
+	__u64 lost_kills[2]; /* of `lost_events`: kills for a ban, kills for a scan */
 };
 
 MATCH_ASSERT(sizeof(struct flow_family) == 32);
-MATCH_ASSERT(sizeof(struct flow_header) == 72);
+MATCH_ASSERT(sizeof(struct flow_header) == 80);
 MATCH_ASSERT(sizeof(struct flow_settings) == 40);
 MATCH_ASSERT(sizeof(struct flow_pair) == 32);
 MATCH_ASSERT(sizeof(struct flow_unit) == 56 + FLOW_PAIRS * 32);
 MATCH_ASSERT(sizeof(struct flow_pending) == 40);
-MATCH_ASSERT(sizeof(struct flow_event) == 104 + sizeof(struct origin));
-MATCH_ASSERT(__builtin_offsetof(struct flow_event, verdict) == 80);
+MATCH_ASSERT(sizeof(struct flow_event) == 112 + sizeof(struct origin));
+MATCH_ASSERT(__builtin_offsetof(struct flow_event, verdict) == 87);
 
 #endif

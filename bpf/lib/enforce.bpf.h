@@ -251,12 +251,13 @@ static int admit_group(__u32 group, struct admit_context *context)
 }
 
 /* What may be done to the current process for these rule groups; does not do it. */
-static __always_inline enum enforcement enforcement_for(__u64 groups, const struct place *place)
+static __always_inline enum enforcement enforcement_for(__u64 groups, const volatile __u64 *kill_groups,
+							const struct place *place)
 {
 	struct admit_context context = {.groups = groups, .unit = place->unit};
 
 	if (!(place->is & UNIT_KILL))
-		context.groups &= settings.kill_groups;
+		context.groups &= *kill_groups;
 	if (!context.groups || place->is & UNIT_REPORT || (place->is & UNIT_UNKNOWN && settings.unknown_reports))
 		return ENFORCE_REPORT;
 	bpf_loop(MATCH_MAX_GROUPS, admit_group, &context, 0);
@@ -264,10 +265,11 @@ static __always_inline enum enforcement enforcement_for(__u64 groups, const stru
 }
 
 /*
- * Kills the current process, or says why not; *why is spared_why() then. `may_signal` is a constant that is false for
- * programs that may not.
+ * Kills the current process, or says why not; *why is spared_why() then. `kill_groups`: the mask of those that kill.
+ * `may_signal` is a constant that is false for programs that may not.
  */
-static __always_inline enum enforcement enforce(__u64 groups, const struct place *place, bool may_signal, __u8 *why)
+static __always_inline enum enforcement enforce(__u64 groups, const volatile __u64 *kill_groups,
+						const struct place *place, bool may_signal, __u8 *why)
 {
 	enum enforcement verdict;
 
@@ -276,7 +278,7 @@ static __always_inline enum enforcement enforce(__u64 groups, const struct place
 		verdict = ENFORCE_KILLED;
 	} else {
 		*why = spared_why(place);
-		verdict = *why ? ENFORCE_REFUSED : enforcement_for(groups, place);
+		verdict = *why ? ENFORCE_REFUSED : enforcement_for(groups, kill_groups, place);
 	}
 	if (*why)
 		return ENFORCE_REFUSED;

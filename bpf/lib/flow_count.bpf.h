@@ -275,16 +275,23 @@ static __noinline int count_destination(const struct flow_act *act, __u64 limit_
 	return 0;
 }
 
-/* Remembers that the answer to this connection tells of its destination. */
-static __always_inline void await_answer(const struct sock *sk, const struct flow_act *act,
-					 const struct count_result *result, struct flow_counters *counters)
+/* Remembers that the answer to this connection, whose socket is at `key`, tells of its destination. Not inlined, for
+ * the stack.
+ */
+static __noinline int await_answer(__u64 key, const struct flow_act *act, const struct count_result *result,
+				   struct flow_counters *counters)
 {
-	struct flow_pending wait = {.unit = result->key, .slot = result->slot, .port = act->port};
-	__u64 key = (__u64)sk;
+	struct flow_pending wait = {};
 
+	if (!act || !result || !counters)
+		return 0;
+	wait.unit = result->key;
+	wait.slot = result->slot;
+	wait.port = act->port;
 	__builtin_memcpy(wait.addr, act->addr, 16);
 	if (bpf_map_update_elem(&pending, &key, &wait, BPF_ANY))
 		counters->lost_pending++;
+	return 0;
 }
 
 /* A connection left SYN_SENT: a destination that answered is forgotten, one that did not counts from now on. */

@@ -71,18 +71,23 @@ static __always_inline bool look_up(struct flow_view *view, const __u32 *addr, _
 	return true;
 }
 
-static __always_inline bool port_banned(const struct flow_view *view, __u32 what, __u16 port)
+/* The groups that ban this port there, as a mask; 0: it is not banned. Not inlined, for the stack. */
+static __noinline __u64 groups_that_ban(const struct flow_view *view, __u32 what, __u16 port)
 {
-	const struct flow_header *header = (const struct flow_header *)view->page;
-	struct flow_port_search search = {.view = *view, .port = port};
+	struct flow_port_search search = {.port = port};
+	const struct flow_header *header;
 
+	if (!view || !view->page)
+		return 0;
+	header = (const struct flow_header *)view->page;
+	search.view = *view;
 	if ((what & FLOW_PORTS_MASK) == FLOW_PORTS_NONE)
-		return false;
+		return 0;
 	if ((what & FLOW_PORTS_MASK) == FLOW_PORTS_ALL)
-		return true;
+		return 1ULL << FLOW_GROUP_BANNED;
 	flow_port_begin(&search, header->ports, what);
 	bpf_loop(FLOW_PORT_RANGES_MAX, port_step, &search, 0);
-	return search.found;
+	return flow_port_groups(&search);
 }
 
 #endif

@@ -127,12 +127,13 @@ struct flow_report {
 	const struct flow_unit *unit; /* whose destinations are told, or NULL */
 	struct place place;
 	__u64 time_ns;
+	__u64 groups; /* mask of FLOW_GROUP_* */
 	__u32 signal_after_ns;
 	__u32 generation;
-	__u8 group;
 	__u8 verdict;
 	__u8 flags;
 	__u8 spared_why;
+	__u8 scan; /* 1: for a scan, 0: for a ban */
 };
 
 static __noinline int tell(const struct flow_report *report)
@@ -149,7 +150,7 @@ static __noinline int tell(const struct flow_report *report)
 	if (!scratch) {
 		counters->lost_events++;
 		if (report->verdict == FLOW_KILLED && !in_canary())
-			counters->lost_kills[report->group & 1]++;
+			counters->lost_kills[report->scan & 1]++;
 		return 0;
 	}
 	act = report->act;
@@ -164,7 +165,7 @@ static __noinline int tell(const struct flow_report *report)
 	event->hook = act->hook;
 	event->generation = report->generation;
 	event->unit = report->place.unit;
-	event->group = report->group;
+	event->groups = report->groups;
 	event->verdict = report->verdict;
 	event->flags = report->flags;
 	event->spared_why = report->spared_why;
@@ -184,7 +185,7 @@ static __noinline int tell(const struct flow_report *report)
 	if (lost) {
 		counters->lost_events++;
 		if (event->verdict == FLOW_KILLED && !in_canary())
-			counters->lost_kills[event->group & 1]++;
+			counters->lost_kills[report->scan & 1]++;
 	}
 	__sync_lock_test_and_set(&scratch->busy, 0);
 	return 0;

@@ -132,7 +132,7 @@ struct flow_port_search {
 	__u32 list; /* word of the first range */
 	__u32 count;
 	__u32 port;
-	__u32 found;
+	__u32 found; /* word of the groups that ban it; 0: none */
 };
 
 FLOW_INLINE void flow_port_begin(struct flow_port_search *search, __u32 ports, __u32 what)
@@ -148,9 +148,19 @@ FLOW_INLINE long flow_port_step(__u32 index, struct flow_port_search *search)
 
 	if (index >= search->count)
 		return 1;
-	range = flow_word(&search->view, search->list + index);
-	search->found = search->port >= range >> 16 && search->port <= (range & 0xffff);
-	return search->found;
+	range = flow_word(&search->view, search->list + index * FLOW_PORT_WORDS);
+	if (search->port < range >> 16 || search->port > (range & 0xffff))
+		return 0;
+	search->found = search->list + index * FLOW_PORT_WORDS + 1;
+	return 1;
+}
+
+/* The groups that ban the port, after the steps. */
+FLOW_INLINE __u64 flow_port_groups(const struct flow_port_search *search)
+{
+	if (!search->found)
+		return 0;
+	return flow_word(&search->view, search->found) | (__u64)flow_word(&search->view, search->found + 1) << 32;
 }
 
 #endif

@@ -51,7 +51,7 @@ Daemon::Daemon(RunOptions options)
       events_(log_, pods_),
       status_(
           events_.kills(), [this](metrics::Exposition& out) { collect_detectors(out); },
-          [this] { return canaries_.states(); }) {
+          [this] { return canaries_.states(); }, [this] { return rollout_.states(); }) {
   events_.kills().when_added([this] { status_.sample_if_due(); });
 }
 
@@ -100,6 +100,7 @@ Result<config::Config> Daemon::load_configuration(std::vector<std::string>& erro
   // A detector that is off has no rules; its hook then finds nothing, and can be given rules by a
   // reload.
   if (!config.execwhacker.enabled) config.execwhacker.groups.clear();
+  for (std::string& warning : rollout_.decide(config)) warnings.push_back(std::move(warning));
   return config;
 }
 
@@ -125,9 +126,10 @@ void Daemon::watch_lists(const std::vector<std::string>& patterns) {
 
 Result<Daemon::Prepared> Daemon::prepare(const config::Config& config, std::uint32_t generation) {
   Bait bait = canaries_.bait(config);
-  Prepared out{.rules = TRY(detect::ExecRules::compile(config.execwhacker, generation, bait.word)),
-               .flow = TRY(Flow::prepare(config.tcpflowkiller, generation, bait.address)),
-               .bait = std::move(bait)};
+  Prepared out{
+      .rules = TRY(detect::ExecRules::compile(config.execwhacker, generation, bait.word)),
+      .flow = TRY(Flow::prepare(config.tcpflowkiller, generation, bait.address, flow_.get())),
+      .bait = std::move(bait)};
   if (out.rules->canary_groups() == 0) out.bait.word.clear();
   return out;
 }
@@ -169,6 +171,7 @@ Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
   generation_ = rules->generation();
   loaded_at_ = static_cast<std::int64_t>(unix_time());
   status_.use(config);
+  log_rollouts(rollout_.use());
   return {};
 }
 
@@ -223,6 +226,7 @@ Result<void> Daemon::start() {
       events_, pods_,
       [this](const enforce::ProcessId& process) { return enforcer_->refusal(process); });
   audit_ = std::make_unique<ExecAudit>(*enforcer_, events_, *responses_, trap_);
+  audit_->when_held([this](std::string_view group) { rollout_.would_have_killed(group); });
   exec_ = std::make_unique<detect::ExecDetector>(
       std::move(loaded), [this](const detect::Finding& finding) { return audit_->handle(finding); },
       [this](const std::string& cgroup, detect::Subject& out) { pods_.locate(cgroup, out); });
@@ -232,6 +236,9 @@ Result<void> Daemon::start() {
   });
   load_monero();
   flow_ = std::make_unique<Flow>(events_, pods_, *responses_, trap_);
+  flow_->when_held([this](std::string_view group, const detect::FlowFinding&, enforce::Outcome) {
+    rollout_.would_have_killed(group);
+  });
   events_.use(config->containers);
   TRY(pods_.use(standing_settings(*config)));
   pods_.start(exec_->program().enforcement());
@@ -309,8 +316,9 @@ Result<void> Daemon::loop() {
         pollfd{.fd = watcher_ ? watcher_->fd() : -1, .events = POLLIN, .revents = 0},
         pollfd{.fd = health_.fd(), .events = POLLIN, .revents = 0},
     };
-    if (poll(waited.data(), waited.size(), -1) < 0 && errno != EINTR)
+    if (poll(waited.data(), waited.size(), rollout_.wait_ms()) < 0 && errno != EINTR)
       return fail_errno("poll", errno);
+    tick_rollout();
     bool changed = false;
     if ((waited[0].revents & POLLIN) != 0) {
       signalfd_siginfo info{};
@@ -344,6 +352,7 @@ Result<void> Daemon::run() {
   pods_.stop();
   events_.stop();
   const std::uint64_t undelivered = notifications_.stop();
+  static_cast<void>(rollout_.save(true));
   JsonLine stopped;
   stopped.add("action", "stopped");
   if (undelivered > 0) stopped.add("webhook_undelivered", undelivered);

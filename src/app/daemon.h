@@ -18,6 +18,7 @@
 #include "app/notifications.h"
 #include "app/pod_watch.h"
 #include "app/responses.h"
+#include "app/rollout.h"
 #include "app/status_source.h"
 #include "base/fd.h"
 #include "base/line_writer.h"
@@ -88,6 +89,8 @@ class Daemon {
   static void warn_of_what_needs_a_start(const config::Config& now, const config::Config& next,
                                          std::vector<std::string>& warnings);
   void keep(config::Config config);
+  void log_rollouts(const std::vector<status::Rollout>& ended);
+  void tick_rollout();
   void reload();
   void collect(metrics::Exposition& out) const;
   void collect_detectors(metrics::Exposition& out) const;
@@ -105,6 +108,7 @@ class Daemon {
   CanaryTrap trap_;
   Notifications notifications_{events_};
   Health health_;
+  Rollout rollout_;
   StatusSource status_;
   std::optional<config::FileWatcher> watcher_;
   config::Config config_;  // in force

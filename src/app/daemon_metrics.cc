@@ -25,6 +25,7 @@ void Daemon::collect_detectors(metrics::Exposition& out) const {
   collect_exec(out);
   monero_.collect(out);
   flow_->collect(out);
+  rollout_.collect(out);
   out.add(Metric::kReloadSuccessful, {}, reload_ok_ ? 1.0 : 0.0);
   out.add(Metric::kReloadTimestamp, {}, static_cast<double>(loaded_at_));
   out.add(Metric::kReloads, {"success"}, reloads_ok_);

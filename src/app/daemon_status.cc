@@ -94,6 +94,34 @@ Result<void> Daemon::serve(const config::Config& config) {
   return {};
 }
 
+void Daemon::log_rollouts(const std::vector<status::Rollout>& ended) {
+  const auto tell = [&](const status::Rollout& group, std::string_view event) {
+    JsonLine line;
+    line.add("action", "rollout")
+        .add("group", group.group)
+        .add("would", group.would)
+        .add("would_have_killed", group.would_have_killed);
+    if (group.until != 0) line.add("until", group.until);
+    if (group.clean_days != 0)
+      line.add("clean_days", std::uint64_t{group.clean_days}).add("clean_s", group.clean_s);
+    log(config::LogLevel::kInfo, event, std::move(line));
+  };
+  for (const status::Rollout& each : ended) tell(each, "A group's time of reporting is over");
+  for (const status::Rollout& each : rollout_.states()) {
+    if (each.reports) tell(each, "A group only reports as yet");
+  }
+}
+
+void Daemon::tick_rollout() {
+  if (rollout_.tick()) reload();
+  const Result<void> saved = rollout_.save();
+  if (saved) return;
+  JsonLine line;
+  line.add("action", "degraded").add("reason", saved.error().message);
+  log(config::LogLevel::kWarning,
+      "Clean days of groups that report first are not remembered over a restart", std::move(line));
+}
+
 void Daemon::warn_of_what_needs_a_start(const config::Config& now, const config::Config& next,
                                         std::vector<std::string>& warnings) {
   const auto warn = [&](bool changed, const char* key) {

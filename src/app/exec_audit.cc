@@ -88,6 +88,7 @@ bool ExecAudit::handle(const Finding& finding) {
     log_spared(finding, protected_by(action.spared));
     return true;
   }
+  tell_held(finding);
   config::Action done = config::Action::kKill;
   if (action.outcome == Outcome::kKilled) {
     const config::Action said =
@@ -96,6 +97,14 @@ bool ExecAudit::handle(const Finding& finding) {
   }
   log_line(finding, action.outcome, action.time_ns, done);
   return !to_be_tried_again(action.outcome);
+}
+
+void ExecAudit::tell_held(const Finding& finding) const {
+  if (!held_ || !finding.rules) return;
+  const std::uint64_t held = finding.rules->held_groups(finding.judgement.groups);
+  for (unsigned bit = 0; bit < MATCH_MAX_GROUPS; ++bit) {
+    if ((held >> bit & 1) != 0) held_(finding.rules->group_name(bit));
+  }
 }
 
 void ExecAudit::add_command_line(JsonLine& line, const Finding& finding, bool lower,
@@ -156,6 +165,10 @@ void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t 
     line.add("in_kernel", finding.kind == Finding::Kind::kKilledInKernel);
   }
   if (done > config::Action::kKill) line.add("response", config::action_word(done));
+  if (outcome == Outcome::kReported && finding.rules) {
+    const std::uint64_t held = finding.rules->held_groups(finding.judgement.groups);
+    if (held != 0) add_held(line, finding.rules->would_of(held));
+  }
   if (dry_run_) line.add("dry_run", true);
   log_.write(std::move(line), words.event, words.level, finding, EventLog::Form::kFlat, note);
 }

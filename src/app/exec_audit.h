@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "app/canary_trap.h"
@@ -27,6 +28,11 @@ class ExecAudit {
   // scan should come back to it.
   bool handle(const detect::Finding& finding);
 
+  // Called with the name of each group that only reports at first and would have killed; from any
+  // thread. `sink` is set before the first finding.
+  using HeldSink = std::function<void(std::string_view group)>;
+  void when_held(HeldSink sink) { held_ = std::move(sink); }
+
   void set_max_command_line_bytes(std::uint32_t bytes) { max_command_line_bytes_ = bytes; }
   void set_dry_run(bool dry_run) { dry_run_ = dry_run; }
   // Lines of kills, of sparing and of reports are written at kInfo and below only.
@@ -47,6 +53,9 @@ class ExecAudit {
   static std::string matched(const detect::Finding& finding, const EventRecord& record,
                              const Redactor& redactor);
 
+  void tell_held(const detect::Finding& finding) const;
+
+  HeldSink held_;
   enforce::Enforcer& enforcer_;
   EventLog& log_;
   Responses& responses_;

@@ -1,5 +1,7 @@
 #include "app/flow.h"
 
+#include <utility>
+
 #include "app/kernel_scope.h"
 #include "app/outcomes.h"
 #include "container/scope.h"
@@ -35,8 +37,18 @@ flow_settings scan_of(const config::Tcpflowkiller& config) {
 }  // namespace
 
 Result<Flow::Prepared> Flow::prepare(const config::Tcpflowkiller& config, std::uint32_t generation,
-                                     const std::optional<config::AddressRange>& canary) {
-  return Prepared{.tables = TRY(detect::FlowTables::build(config, generation, canary)),
+                                     const std::optional<config::AddressRange>& canary,
+                                     const Flow* now) {
+  auto groups = std::make_shared<const detect::FlowGroups>(
+      config, generation, now != nullptr ? now->groups_.get() : nullptr);
+  detect::FlowTables tables = TRY(detect::FlowTables::build(config, *groups, canary));
+  std::set<std::string> reporting;
+  for (const config::AddressGroup& each : config.groups) {
+    if (each.report_first) reporting.insert(each.name);
+  }
+  return Prepared{.tables = std::move(tables),
+                  .groups = std::move(groups),
+                  .reporting = std::move(reporting),
                   .canary = canary,
                   .bans = config.bans.size(),
                   .allowed = config.allowed.size()};
@@ -49,24 +61,29 @@ Result<void> Flow::apply(const config::Config& config, Prepared prepared,
     return {};
   }
   const container::Scope scope = TRY(container::Scope::resolve(config.scope));
-  const bool kill = !config.dry_run && kills(config.tcpflowkiller.action);
-  const detect::FlowSettings settings{
+  const std::uint64_t reporting = prepared.groups->mask_of(prepared.reporting);
+  detect::FlowSettings settings{
       .tables = std::move(prepared.tables),
       .canary = prepared.canary,
       .scan = scan_of(config.tcpflowkiller),
-      .kill_groups = kill ? 1U << FLOW_GROUP_BANNED | 1U << FLOW_GROUP_SCAN : 0U,
+      .kill_groups = config.dry_run ? 0 : prepared.groups->kill_groups(reporting),
       .limit = config.tcpflowkiller.limit,
       .include = TRY(kernel_scope(scope.include())),
       .exclude = TRY(kernel_scope(scope.exclude()))};
   if (detector_ && best_hooks_ != config.tcpflowkiller.hooks) stop();
   const bool fresh = !detector_;
   if (fresh) TRY(start(config.tcpflowkiller.hooks, shared));
-  audit_.apply(config, {.kill_groups = settings.kill_groups,
-                        .scope = scope,
-                        .may_touch = [this](pid_t pid, const std::string& cgroup) {
-                          return pods_.may_touch(pid, cgroup);
-                        }});
-  Result<void> in_force = detector_->apply(settings);
+  audit_.apply(config, {.groups = prepared.groups,
+                        .reporting = reporting,
+                        .policy = {.kill_groups = settings.kill_groups,
+                                   .scope = scope,
+                                   .may_touch = [this](pid_t pid, const std::string& cgroup) {
+                                     return pods_.may_touch(pid, cgroup);
+                                   }}});
+  groups_ = prepared.groups;
+  reporting_ = reporting;
+  dry_run_ = config.dry_run;
+  Result<void> in_force = detector_->apply(std::move(settings));
   if (fresh) {
     if (in_force) in_force = detector_->start();
     if (!in_force) stop();
@@ -76,6 +93,20 @@ Result<void> Flow::apply(const config::Config& config, Prepared prepared,
   bans_ = prepared.bans;
   allowed_ = prepared.allowed;
   return {};
+}
+
+Result<void> Flow::set_reporting(const std::set<std::string>& groups) {
+  if (!detector_) return {};
+  const std::uint64_t reporting = groups_->mask_of(groups);
+  const std::uint64_t kill_groups = dry_run_ ? 0 : groups_->kill_groups(reporting);
+  const std::uint64_t former = std::exchange(reporting_, reporting);
+  // First who kills what the kernel side refuses and leaves to us.
+  audit_.set_reporting(reporting, kill_groups);
+  Result<void> set = detector_->set_kill_groups(kill_groups);
+  if (set) return set;
+  reporting_ = former;
+  audit_.set_reporting(former, dry_run_ ? 0 : groups_->kill_groups(former));
+  return set;
 }
 
 Result<void> Flow::start(config::ConnectHooks best, const kernel::SharedMaps& shared) {
@@ -128,11 +159,9 @@ void Flow::collect(metrics::Exposition& out) const {
   Outcomes::collect_limit("tcpflowkiller", limit(), out);
   const std::lock_guard lock(mutex_);
   const auto stats = total();
-  static_assert(static_cast<int>(detect::FlowFinding::Reason::kBannedAddress) ==
-                    FLOW_GROUP_BANNED &&
-                static_cast<int>(detect::FlowFinding::Reason::kScan) == FLOW_GROUP_SCAN);
-  audit_.collect({.kills = {stats.kernel.lost_kills[FLOW_GROUP_BANNED],
-                            stats.kernel.lost_kills[FLOW_GROUP_SCAN]},
+  static_assert(static_cast<int>(detect::FlowFinding::Reason::kBannedAddress) == 0 &&
+                static_cast<int>(detect::FlowFinding::Reason::kScan) == 1);
+  audit_.collect({.kills = {stats.kernel.lost_kills[0], stats.kernel.lost_kills[1]},
                   .refused = stats.kernel.refused},
                  out);
   out.add(Metric::kFlowChecked, {}, std::uint64_t{stats.kernel.checked});

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "app/event_log.h"
@@ -30,17 +31,30 @@ class Flow {
   // error, and nothing changes.
   struct Prepared {
     detect::FlowTables tables;
+    std::shared_ptr<const detect::FlowGroups> groups;
+    // Names of groups that only report at this time, whatever their action is. At first those that
+    // report first; whoever knows that their time is over takes them out before apply(), so that
+    // there is no moment at which they only report again.
+    std::set<std::string> reporting;
     std::optional<config::AddressRange> canary;  // banned for canaries alone
     std::size_t bans = 0;
     std::size_t allowed = 0;
   };
+  // `now`: what is in force, or null.
   static Result<Prepared> prepare(const config::Tcpflowkiller& config, std::uint32_t generation,
-                                  const std::optional<config::AddressRange>& canary);
+                                  const std::optional<config::AddressRange>& canary,
+                                  const Flow* now);
 
   // Puts a configuration in force: loads and attaches, changes, or takes away. `shared`: the
   // objects that the kernel side shares with execwhacker.
   Result<void> apply(const config::Config& config, Prepared prepared,
                      const kernel::SharedMaps& shared);
+  // From now on the groups of these names only report, and all others do what their action says,
+  // until the next apply(). Every connect is judged by the one or the other. Errors: nothing has
+  // changed.
+  Result<void> set_reporting(const std::set<std::string>& groups);
+  // FlowAudit::when_held().
+  void when_held(FlowAudit::HeldSink sink) { audit_.when_held(std::move(sink)); }
   void stop();
 
   [[nodiscard]] bool up() const { return up_; }
@@ -64,6 +78,9 @@ class Flow {
   FlowAudit audit_;
   mutable std::mutex mutex_;  // for detector_: collect() reads what apply() may take away
   std::unique_ptr<detect::FlowDetector> detector_;
+  std::shared_ptr<const detect::FlowGroups> groups_;  // in force, or those that were last
+  std::uint64_t reporting_ = 0;                       // of groups_, a mask
+  bool dry_run_ = false;
   detect::FlowProgram::Stats past_;  // of programs that are gone; guarded by mutex_
   config::ConnectHooks best_hooks_ = config::ConnectHooks::kKill;  // as asked for
   std::atomic<bool> up_ = false;

@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <utility>
+
 #include "app/event_record.h"
 #include "app/outcome_words.h"
 #include "base/clock.h"
@@ -87,12 +89,65 @@ FlowAudit::FlowAudit(enforce::BlastLimit& limit, EventLog& log, Responses& respo
                      CanaryTrap& trap)
     : enforcer_(limit), log_(log), responses_(responses), trap_(trap) {}
 
-void FlowAudit::apply(const config::Config& config, enforce::Policy policy) {
-  enforcer_.set_policy(std::make_shared<enforce::Policy>(std::move(policy)));
-  action_ = config.tcpflowkiller.action;
+void FlowAudit::apply(const config::Config& config, Rules rules) {
+  {
+    const std::lock_guard lock(rules_mutex_);
+    policy_ = std::move(rules.policy);
+    enforcer_.set_policy(std::make_shared<enforce::Policy>(policy_));
+    before_ =
+        std::exchange(now_, {.groups = std::move(rules.groups), .reporting = rules.reporting});
+  }
   max_command_line_bytes_ = config.log.max_command_line_bytes;
   dry_run_ = config.dry_run;
   log_level_ = config.log.level;
+}
+
+void FlowAudit::set_reporting(std::uint64_t reporting, std::uint64_t kill_groups) {
+  const std::lock_guard lock(rules_mutex_);
+  now_.reporting = reporting;
+  policy_.kill_groups = kill_groups;
+  enforcer_.set_policy(std::make_shared<enforce::Policy>(policy_));
+}
+
+// A record may have been under way while its tables were replaced.
+FlowAudit::Standing FlowAudit::standing_of(const FlowFinding& finding) const {
+  const std::lock_guard lock(rules_mutex_);
+  if (before_.groups && before_.groups->generation() == finding.generation) return before_;
+  return now_;
+}
+
+// The ban that is told: the narrowest of the groups that decided, which are those that kill if it
+// came to that.
+std::optional<detect::FlowGroups::Named> FlowAudit::ban_of(const FlowFinding& finding,
+                                                           const Standing& standing,
+                                                           Outcome outcome) {
+  if (finding.reason == FlowFinding::Reason::kScan || !standing.groups) return std::nullopt;
+  std::uint64_t deciding = finding.groups & standing.groups->kill_groups(standing.reporting);
+  if (outcome == Outcome::kReported || deciding == 0) deciding = finding.groups;
+  return standing.groups->narrowest(finding.destination.address, finding.destination.port,
+                                    deciding);
+}
+
+void FlowAudit::add_ban(JsonLine& line, const Standing& standing,
+                        const detect::FlowGroups::Named& ban, const Redactor& redactor) {
+  const std::string_view group = standing.groups->name(ban.bit);
+  if (!group.empty()) line.add("group", group);
+  if (redactor.reveals()) line.add("matched", config::range_text(ban.ban));
+}
+
+// The groups that only report at first, and would have killed.
+std::uint64_t FlowAudit::held_groups(const FlowFinding& finding, const Standing& standing) {
+  if (!standing.groups) return 0;
+  return finding.groups & standing.reporting & standing.groups->kill_groups();
+}
+
+void FlowAudit::tell_held(const FlowFinding& finding, const Standing& standing,
+                          Outcome outcome) const {
+  if (!held_) return;
+  const std::uint64_t held = held_groups(finding, standing);
+  for (unsigned bit = FLOW_GROUP_NAMED; bit < MATCH_MAX_GROUPS; ++bit) {
+    if ((held >> bit & 1) != 0) held_(standing.groups->name(bit), finding, outcome);
+  }
 }
 
 // What was done by the kernel side, or what is done now.
@@ -114,7 +169,7 @@ enforce::Action FlowAudit::act_on(const FlowFinding& finding) {
       return enforcer_.act({.pid = finding.pid,
                             .start_ticks = finding.start_ticks,
                             .unit = finding.unit,
-                            .groups = std::uint64_t{1} << static_cast<unsigned>(finding.reason)});
+                            .groups = finding.groups});
   }
   action.time_ns = finding.time_ns;
   return action;
@@ -136,18 +191,27 @@ bool FlowAudit::handle(const FlowFinding& finding) {
   outcomes_.count(action, since, static_cast<std::size_t>(finding.reason));
   if (action.outcome == Outcome::kRefused) return true;
   if (action.outcome == Outcome::kSpared && !first_time(finding)) return true;
+  const Standing standing = standing_of(finding);
+  if (action.outcome != Outcome::kSpared) tell_held(finding, standing, action.outcome);
   config::Action done = config::Action::kKill;
   if (action.outcome == Outcome::kKilled) {
+    const config::Action said =
+        standing.groups ? standing.groups->action_of(finding.groups & ~standing.reporting)
+                        : config::Action::kKill;
     log_and_kill_seconds_.observe(seconds_between(since, action.time_ns));
-    done = responses_.after_kill(finding, "tcpflowkiller", action_);
+    done = responses_.after_kill(finding, "tcpflowkiller", said);
   }
   const OutcomeWords words = words_of(action.outcome);
+  const auto ban = ban_of(finding, standing, action.outcome);
   const bool told = log_level_ <= config::LogLevel::kInfo || words.level != "info";
-  const EventRecord record =
-      record_of(finding, action.outcome == Outcome::kKilled ? action.time_ns : 0);
+  EventRecord record = record_of(finding, action.outcome == Outcome::kKilled ? action.time_ns : 0);
+  if (ban) record.rule = standing.groups->rule_of(*ban);
   Redactor redactor = log_.redactor();
   JsonLine line;
-  if (told) add_fields(line, finding, words.action, record, redactor);
+  if (told) {
+    add_fields(line, finding, words.action, record, redactor);
+    if (ban) add_ban(line, standing, *ban, redactor);
+  }
   EventLog::Note note{.record = record,
                       .command_line = note_line(finding, {}, redactor),
                       .executable = redactor.text(finding.path),
@@ -164,6 +228,9 @@ bool FlowAudit::handle(const FlowFinding& finding) {
         .add("in_kernel", finding.kind == FlowFinding::Kind::kKilledInKernel);
   }
   if (done > config::Action::kKill) line.add("response", config::action_word(done));
+  if (const std::uint64_t held = held_groups(finding, standing);
+      held != 0 && action.outcome == Outcome::kReported)
+    add_held(line, standing.groups->action_of(held));
   if (dry_run_) line.add("dry_run", true);
   log_.write(std::move(line), words.event, words.level, finding, EventLog::Form::kNested,
              action.outcome == Outcome::kSpared ? std::nullopt : std::optional(note));

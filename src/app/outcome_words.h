@@ -7,6 +7,8 @@
 
 #include "app/recent_kills.h"
 #include "app/redactor.h"
+#include "base/json_line.h"
+#include "config/actions.h"
 #include "enforce/enforcer.h"
 
 namespace cryptnono::app {
@@ -44,6 +46,11 @@ constexpr bool to_be_tried_again(enforce::Outcome outcome) {
 // The log's `allowedby` of a process that is protected.
 inline std::string protected_by(container::Spared why) {
   return "protected:" + std::string(container::word_of(why));
+}
+
+// Of a process that lives because a group reports first: what would have happened to it.
+inline void add_held(JsonLine& line, config::Action would) {
+  line.add("report_first", true).add("would", config::action_word(would));
 }
 
 // Cuts `text` at `limit` bytes; true if something is missing now.

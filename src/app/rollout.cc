@@ -65,13 +65,6 @@ std::map<std::string, Found> groups_of(const config::Config& config) {
   return out;
 }
 
-// The group reports, and says what it would do.
-template <typename Group>
-void make_report(Group& group, config::Action detectors) {
-  group.would = group.action.value_or(detectors);
-  group.action = config::Action::kReport;
-}
-
 }  // namespace
 
 Rollout::Now Rollout::system_clock() {
@@ -139,14 +132,14 @@ std::vector<std::string> Rollout::decide(config::Config& config) {
     group.reports = !enough(group, now);
     next_[name] = std::move(group);
   }
-  const auto reports = [&](const auto& group) {
-    return group.report_first && next_.at(group.name).reports;
-  };
   for (config::RuleGroup& group : config.execwhacker.groups) {
-    if (reports(group)) make_report(group, config.execwhacker.action);
+    if (!group.report_first || !next_.at(group.name).reports) continue;
+    group.would = group.action.value_or(config.execwhacker.action);
+    group.action = config::Action::kReport;
   }
+  // Of those that are left Flow reports.
   for (config::AddressGroup& group : config.tcpflowkiller.groups) {
-    if (reports(group)) make_report(group, config.tcpflowkiller.action);
+    if (group.report_first && !next_.at(group.name).reports) group.report_first.reset();
   }
   return warnings;
 }
@@ -165,6 +158,7 @@ std::vector<status::Rollout> Rollout::use() {
     if (same) group = carried_over(name, std::move(group));
   }
   groups_ = next_;
+  for (const auto& [name, group] : groups_) totals_.try_emplace(name, 0);
   asked_ns_.reset();
   return ended;
 }
@@ -235,6 +229,7 @@ void Rollout::would_have_killed(std::string_view name) {
   group.clean_ns = 0;
   group.time.over = false;
   ++group.would;
+  ++totals_[found->first];
   group.last_would = now.unix_s;
 }
 
@@ -250,6 +245,17 @@ status::Rollout Rollout::state_of(const std::string& name, const Group& group,
           .clean_s = clean / kSecondNs,
           .would_have_killed = group.would,
           .last_would_at = static_cast<std::int64_t>(group.last_would)};
+}
+
+void Rollout::collect(metrics::Exposition& out) const {
+  using metrics::Metric;
+  const std::vector<status::Rollout> all = states();
+  for (const status::Rollout& each : all)
+    out.add(Metric::kGroupReportsFirst, {each.group}, std::uint64_t{each.reports ? 1U : 0U});
+  for (const status::Rollout& each : all)
+    out.add(Metric::kGroupCleanSeconds, {each.group}, each.clean_s);
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, count] : totals_) out.add(Metric::kGroupWouldHaveKilled, {name}, count);
 }
 
 std::vector<status::Rollout> Rollout::states() const {

@@ -16,6 +16,7 @@
 
 #include "app/rollout_state.h"
 #include "config/types.h"
+#include "metrics/exposition.h"
 #include "status/status.h"
 
 namespace cryptnono::app {
@@ -35,8 +36,9 @@ class Rollout {
 
   // The following belong to the main thread.
 
-  // In `config`: every group that still reports first gets the action kReport, and `would` is what
-  // it would do. Reads the state the first time, and when state_directory is another one. Returns
+  // In `config`: every group of strings that still reports first gets the action kReport, and
+  // `would` is what it would do; every group of addresses whose time is over loses its
+  // report_first. Reads the state the first time, and when state_directory is another one. Returns
   // warnings.
   std::vector<std::string> decide(config::Config& config);
   // The configuration that decide() saw last is in force. Returns the groups that reported until
@@ -54,8 +56,10 @@ class Rollout {
   // Any thread: a process would have been killed for this group, or for one of a name that no group
   // has (which is ignored). Its clean time begins anew.
   void would_have_killed(std::string_view group);
-  // Any thread: the groups that report first, by name.
+  // Any thread: the groups that report first, or did, by name.
   [[nodiscard]] std::vector<status::Rollout> states() const;
+  // Any thread: adds what the groups are about to a scrape.
+  void collect(metrics::Exposition& out) const;
 
  private:
   struct Group {
@@ -85,7 +89,8 @@ class Rollout {
   mutable std::mutex mutex_;
   // All guarded by mutex_.
   Groups groups_;
-  Groups next_;                            // decided, not in force
+  std::map<std::string, std::uint64_t, std::less<>> totals_;  // would-be kills since the start
+  Groups next_;                                               // decided, not in force
   std::optional<std::uint64_t> asked_ns_;  // when tick() last said that it is time
   std::uint64_t passed_ns_ = 0;            // until when clean time has been counted
 };

@@ -101,10 +101,12 @@ status::Canary canary_of(const std::vector<canary::State>& states, std::string_v
 
 }  // namespace
 
-StatusSource::StatusSource(const RecentKills& kills, Collect collect, Canaries canaries)
+StatusSource::StatusSource(const RecentKills& kills, Collect collect, Canaries canaries,
+                           Rollouts rollouts)
     : kills_(kills),
       collect_(std::move(collect)),
       canaries_(std::move(canaries)),
+      rollouts_(std::move(rollouts)),
       started_at_(static_cast<std::int64_t>(unix_time())),
       started_ns_(clock_ns(CLOCK_BOOTTIME)),
       history_(boottime_s()) {}
@@ -233,6 +235,7 @@ status::Status StatusSource::read(bool details) {
   out.uptime_s = static_cast<double>(clock_ns(CLOCK_BOOTTIME) - started_ns_) / 1e9;
   out.details = details;
   out.kills = kills_.newest_first();
+  out.rollouts = rollouts_();
   sample(numbers);
   out.history = history_.read(boottime_s(), static_cast<std::int64_t>(out.now));
   const std::lock_guard lock(mutex_);

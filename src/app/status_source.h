@@ -29,10 +29,11 @@ class StatusSource {
  public:
   using Collect = std::function<void(metrics::Exposition&)>;
   using Canaries = std::function<std::vector<canary::State>()>;
+  using Rollouts = std::function<std::vector<status::Rollout>()>;
 
-  // `collect` adds the series of the detectors and the configuration. It and `canaries` may be
-  // called on any thread that asks here. `kills` must outlive the object.
-  StatusSource(const RecentKills& kills, Collect collect, Canaries canaries);
+  // `collect` adds the series of the detectors and the configuration. All three may be called on
+  // any thread that asks here. `kills` must outlive the object.
+  StatusSource(const RecentKills& kills, Collect collect, Canaries canaries, Rollouts rollouts);
 
   // This configuration is in force, and was loaded just now.
   void use(const config::Config& config);
@@ -68,6 +69,7 @@ class StatusSource {
   const RecentKills& kills_;
   Collect collect_;
   Canaries canaries_;
+  Rollouts rollouts_;
   const std::int64_t started_at_;
   const std::uint64_t started_ns_;  // CLOCK_BOOTTIME
   History history_;

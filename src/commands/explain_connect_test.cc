@@ -56,6 +56,32 @@ TEST_F(ExplainConnectTest, SaysWhetherADestinationCounts) {
   EXPECT_THAT(out_.str(), HasSubstr("10.0.0.1:80: spared: not banned; not counted"));
 }
 
+TEST_F(ExplainConnectTest, NamesTheGroupAndRevealsOnlyIfAsked) {
+  const std::string pools = directory_ / "pools.yaml";
+  std::ofstream(pools) << "bannedAddresses: [203.0.113.0/24, '203.0.113.9:25']\n"
+                          "action: kill-container\n";
+  std::ofstream(directory_ / "mild.yaml") << "bannedAddresses: [203.0.113.9, 203.0.114.1]\n"
+                                             "action: report\n";
+  const auto ask = [&](const std::string& connect, bool reveal) {
+    out_.str("");
+    const int code = run_explain_connect(
+        {.files = {directory_ / "f.yaml", pools, directory_ / "mild.yaml"}, .reveal = reveal},
+        {connect}, out_, err_);
+    EXPECT_EQ(code, 10);
+    return out_.str();
+  };
+  EXPECT_EQ(ask("203.0.113.9:25", false),
+            "203.0.113.9:25: banned (rule pools:1:35 of group pools, " + pools +
+                ":1:35): killed (kill-container)\n");
+  EXPECT_EQ(ask("203.0.113.9:26", true),
+            "203.0.113.9:26: banned (rule pools:1:19 of group pools, " + pools +
+                ":1:19: 203.0.113.0/24): killed (kill-container)\n")
+      << "of the group that kills";
+  EXPECT_THAT(ask("203.0.114.1:26", false), HasSubstr("rule mild:1:32 of group mild, "));
+  EXPECT_THAT(out_.str(), HasSubstr("killed, but for the mode: it is only reported"));
+  EXPECT_EQ(explain({"203.0.113.9:25"}), 0) << "not in this configuration";
+}
+
 // A command line of the predecessor as a configuration.
 std::string configuration(std::vector<std::string> arguments) {
   CLI::App app;

@@ -110,12 +110,32 @@ bool names(const AddressRange& range, const Address& address, std::uint16_t port
          (range.port == 0 || range.port == port);
 }
 
+bool narrower(const AddressRange& a, const AddressRange& b) {
+  // In CIDR form one is within the other.
+  if (a.first != b.first || a.last != b.last) return a.first >= b.first && a.last <= b.last;
+  return a.port != 0 && b.port == 0;
+}
+
 std::string address_text(const Address& address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   const bool v4 = is_v4(address);
   inet_ntop(v4 ? AF_INET : AF_INET6, address.data() + (v4 ? kMappedBytes : 0), text.data(),
             text.size());
   return text.data();
+}
+
+std::string range_text(const AddressRange& range) {
+  const bool v4 = is_v4(range.first);
+  std::uint32_t prefix = v4 ? 32 : 128;
+  for (std::uint32_t bit = 128; bit-- > 0;) {
+    const auto mask = static_cast<std::uint8_t>(0x80U >> (bit % 8));
+    if (((range.first[bit / 8] ^ range.last[bit / 8]) & mask) == 0) break;
+    --prefix;
+  }
+  std::string out = address_text(range.first);
+  if (range.first != range.last) out += fmt::format("/{}", prefix);
+  if (range.port == 0) return out;
+  return v4 ? fmt::format("{}:{}", out, range.port) : fmt::format("[{}]:{}", out, range.port);
 }
 
 void parse_address_list(std::string_view name, std::string_view text, std::uint16_t file,

@@ -24,8 +24,15 @@ namespace cryptnono::config {
 [[nodiscard]] bool names(const AddressRange& range, const std::array<std::uint8_t, 16>& address,
                          std::uint16_t port);
 
+// Of two entries that name the same address: does `a` name less than `b`? Fewer addresses first,
+// then a port.
+[[nodiscard]] bool narrower(const AddressRange& a, const AddressRange& b);
+
 // "192.0.2.1" or "2001:db8::1" of an address of AddressRange's form.
 [[nodiscard]] std::string address_text(const std::array<std::uint8_t, 16>& address);
+
+// An entry in its shortest form: what parse_address_range() reads as this one.
+[[nodiscard]] std::string range_text(const AddressRange& range);
 
 // One entry a line, `#` begins a comment, blank lines and a byte order mark do not count. Each
 // mistake is an error at its line and column. `file` goes into the origins.

@@ -96,5 +96,39 @@ TEST(AddressListTest, NamesTheLineOfEachMistake) {
 
 TEST(PrivateRangesTest, AreAllReadable) { EXPECT_EQ(private_ranges().size(), 20U); }
 
+TEST(AddressRangeTest, TheShortestFormMeansTheSame) {
+  for (const auto& [written, shortest] : std::vector<std::pair<std::string, std::string>>{
+           {"192.0.2.1", "192.0.2.1"},
+           {"192.0.2.1/32", "192.0.2.1"},
+           {"::ffff:192.0.2.1", "192.0.2.1"},
+           {"192.0.2.0/24:3333", "192.0.2.0/24:3333"},
+           {"0.0.0.0/0", "0.0.0.0/0"},
+           {"2001:DB8:0::1", "2001:db8::1"},
+           {"[2001:db8::1]", "2001:db8::1"},
+           {"[2001:db8::/32]:25", "[2001:db8::/32]:25"},
+           {"::/0", "::/0"}}) {
+    AddressRange range;
+    AddressRange again;
+    ASSERT_EQ(parse_address_range(written, range), "") << written;
+    EXPECT_EQ(range_text(range), shortest);
+    ASSERT_EQ(parse_address_range(range_text(range), again), "") << written;
+    EXPECT_EQ(again.first, range.first);
+    EXPECT_EQ(again.last, range.last);
+    EXPECT_EQ(again.port, range.port);
+  }
+}
+
+TEST(AddressRangeTest, FewerAddressesAreNarrowerThenAPort) {
+  const auto range = [](const char* text) {
+    AddressRange out;
+    EXPECT_EQ(parse_address_range(text, out), "");
+    return out;
+  };
+  EXPECT_TRUE(narrower(range("192.0.2.1"), range("192.0.2.0/24:80")));
+  EXPECT_FALSE(narrower(range("192.0.2.0/24:80"), range("192.0.2.1")));
+  EXPECT_TRUE(narrower(range("192.0.2.1:80"), range("192.0.2.1")));
+  EXPECT_FALSE(narrower(range("192.0.2.1"), range("192.0.2.1")));
+}
+
 }  // namespace
 }  // namespace cryptnono::config

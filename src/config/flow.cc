@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <memory>
 
@@ -23,16 +24,21 @@ using Value = Document::Value;
 constexpr std::uint32_t kMaxThreshold = 127;
 constexpr std::uint32_t kMaxWindow = 3600;
 
+// `secret`: an error does not quote it.
 void read_ranges(Fields& fields, Name name, Value list, std::uint16_t file,
-                 std::vector<AddressRange>& out) {
+                 std::vector<AddressRange>& out, bool secret = false) {
   std::vector<AddressRange> ranges;
   const std::string item_name = fmt::format("an item of {}", name);
   const bool is_list = fields.read_list(name, list, [&](Value item) {
-    const auto text = fields.read_string(item_name, item);
+    const auto text = fields.read_string(item_name, item, secret);
     if (!text) return;
     AddressRange range;
     const std::string wrong = parse_address_range(*text, range);
     if (!wrong.empty()) {
+      // Behind the semicolon is what it would be rightly.
+      if (secret)
+        return fields.error(item.position(),
+                            fmt::format("{} is {}", item_name, wrong.substr(0, wrong.find(';'))));
       return fields.error(item.position(),
                           fmt::format("{}: {} is {}", item_name, show_value(*text), wrong));
     }
@@ -116,6 +122,14 @@ void read_tcpflowkiller(Fields& fields, Name name, Value value, std::uint16_t fi
                                       {"observe", ConnectHooks::kObserve}},
                                      out.hooks);
   };
+  // The list replaces that of an earlier file, but not the bans of groups.
+  const auto read_bans = [&](Name key, Value list) {
+    std::vector<AddressRange> bans;
+    read_ranges(fields, key, list, file, bans);
+    std::copy_if(out.bans.begin(), out.bans.end(), std::back_inserter(bans),
+                 [](const AddressRange& each) { return each.group != kNoGroup; });
+    out.bans = std::move(bans);
+  };
   const auto read_limit = [&](Name limit_name, Value limit) {
     fields.read_mapping(limit_name, limit,
                         {{"maxTargets",
@@ -131,7 +145,7 @@ void read_tcpflowkiller(Fields& fields, Name name, Value value, std::uint16_t fi
       name, value,
       {{"enabled", [&](Name key, Value item) { fields.read_bool(key, item, out.enabled); }},
        {"action", [&](Name key, Value item) { read_action(fields, key, item, out.action); }},
-       {"bans", [&](Name key, Value list) { read_ranges(fields, key, list, file, out.bans); }},
+       {"bans", read_bans},
        {"banFiles", [&](Name key, Value list) { read_strings(fields, key, list, out.ban_files); }},
        {"allow", [&](Name key, Value list) { read_ranges(fields, key, list, file, out.allowed); }},
        {"allowFiles",
@@ -141,6 +155,42 @@ void read_tcpflowkiller(Fields& fields, Name name, Value value, std::uint16_t fi
        {"logConnects",
         [&](Name key, Value item) { fields.read_bool(key, item, out.log_connects); }},
        {"limit", read_limit}});
+}
+
+void read_banned_addresses(Fields& fields, Name name, Value list, std::uint16_t file,
+                           std::vector<AddressRange>& out) {
+  std::vector<AddressRange> bans;
+  read_ranges(fields, name, list, file, bans, true);
+  out.insert(out.end(), bans.begin(), bans.end());
+}
+
+void add_address_group(AddressGroup group, std::vector<AddressRange> bans, Tcpflowkiller& out) {
+  if (bans.empty()) return;
+  // check_address_groups() has an error for what does not fit.
+  const auto index = static_cast<std::uint16_t>(
+      std::min<std::size_t>(out.groups.size(), std::size_t{kNoGroup} - 1));
+  for (AddressRange& each : bans) each.group = index;
+  out.groups.push_back(std::move(group));
+  out.bans.insert(out.bans.end(), bans.begin(), bans.end());
+}
+
+void check_address_groups(const Config& config, Diagnostics& diagnostics) {
+  const Tcpflowkiller& flow = config.tcpflowkiller;
+  if (flow.groups.size() > kMaxAddressGroups) {
+    return diagnostics.error("", {},
+                             fmt::format("{} groups have bannedAddresses; at most {} may",
+                                         flow.groups.size(), kMaxAddressGroups));
+  }
+  if (flow.enabled) return;
+  std::vector<std::uint16_t> told;
+  for (const AddressRange& ban : flow.bans) {
+    if (ban.group == kNoGroup || std::find(told.begin(), told.end(), ban.origin.file) != told.end())
+      continue;
+    told.push_back(ban.origin.file);
+    diagnostics.warning(config.files.at(ban.origin.file),
+                        {.line = ban.origin.line, .column = ban.origin.column},
+                        "bannedAddresses ban nothing: tcpflowkiller is not enabled");
+  }
 }
 
 void read_flowkiller(Fields& fields, Name name, Value value, Config& out) {

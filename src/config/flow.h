@@ -18,6 +18,19 @@ namespace cryptnono::config {
 void read_tcpflowkiller(Fields& fields, std::string_view name, Document::Value value,
                         std::uint16_t file, Tcpflowkiller& out);
 
+// Named groups that may ban addresses: the kernel side has a bit for each, less two
+// (FLOW_GROUP_NAMED, bpf/api/flow.h).
+inline constexpr std::size_t kMaxAddressGroups = 62;
+
+// Reads the list `bannedAddresses` of a group; entries are appended to `out`. They are secret: no
+// message quotes one.
+void read_banned_addresses(Fields& fields, std::string_view name, Document::Value list,
+                           std::uint16_t file, std::vector<AddressRange>& out);
+// Adds a group with its bans, behind those that are there. Without bans it is none.
+void add_address_group(AddressGroup group, std::vector<AddressRange> bans, Tcpflowkiller& out);
+// Of a whole configuration: too many groups, or bans of groups that nothing looks for.
+void check_address_groups(const Config& config, Diagnostics& diagnostics);
+
 // Reads the mapping `FlowKiller`, the predecessor's, which switches the detector on. Its
 // `metrics_port` and `debug` are settings of the whole.
 void read_flowkiller(Fields& fields, std::string_view name, Document::Value value, Config& out);

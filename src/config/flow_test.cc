@@ -102,6 +102,92 @@ TEST_F(FlowConfigTest, SaysWhereAMistakeIs) {
               ElementsAre(HasSubstr("container")));
 }
 
+std::vector<std::string> warnings(const LoadResult& result) {
+  std::vector<std::string> out;
+  if (!result) return out;
+  for (const Diagnostic& each : result->warnings) out.push_back(to_string(each));
+  return out;
+}
+
+TEST_F(FlowConfigTest, AddressesOfAFileAreAGroup) {
+  const std::string main =
+      write("main.yaml", "tcpflowkiller: {enabled: true, bans: [192.0.2.9]}\n");
+  const std::string pools = write("execwhacker-pools.yaml",
+                                  "bannedCommandStrings: [abcd]\naction: kill-tree\n"
+                                  "bannedAddresses:\n  - 192.0.2.0/24:3333\n  - 2001:db8::1\n");
+  const std::string later =
+      write("later.yaml", "bannedAddresses: [192.0.2.7]\ntcpflowkiller: {bans: [192.0.2.8]}\n");
+  const LoadResult loaded = load_files({main, pools, later});
+  ASSERT_TRUE(loaded) << errors(loaded).front();
+  const Tcpflowkiller& flow = loaded->config.tcpflowkiller;
+  ASSERT_EQ(flow.groups.size(), 2U);
+  EXPECT_EQ(flow.groups[0].name, "pools");
+  EXPECT_EQ(flow.groups[0].action, Action::kKillTree);
+  EXPECT_EQ(flow.groups[1].name, "later");
+  EXPECT_EQ(flow.groups[1].action, std::nullopt);
+  EXPECT_EQ(loaded->config.execwhacker.groups.at(0).name, "pools") << "one group of both kinds";
+  EXPECT_THAT(texts(flow.bans), ElementsAre("192.0.2.8", "192.0.2.0", "2001:db8::1", "192.0.2.7"))
+      << "a later list of bans replaces an earlier one, and no group's";
+  EXPECT_EQ(flow.bans[0].group, kNoGroup);
+  EXPECT_EQ(flow.bans[1].group, 0);
+  EXPECT_EQ(flow.bans[1].port, 3333);
+  EXPECT_EQ(flow.bans[2].origin.line, 5U);
+  EXPECT_EQ(flow.bans[3].group, 1);
+}
+
+TEST_F(FlowConfigTest, GroupsOfTheSameNameAreTold) {
+  fs::create_directory(root_ / "d");
+  const std::string a = write("a.yaml", "bannedAddresses: [192.0.2.1]\n");
+  const std::string b = write("d/a.yaml", "bannedAddresses: [192.0.2.2]\n");
+  const LoadResult loaded = load_files({a, b});
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->config.tcpflowkiller.groups.at(1).name, "a-2");
+}
+
+TEST_F(FlowConfigTest, NoMessageQuotesABannedAddressOfAGroup) {
+  const auto wrong = errors(load_text(
+      "f", "bannedAddresses: [198.51.100.7/24, pool.example.org, true, 198.51.100.9:0]\n"));
+  EXPECT_THAT(wrong, ElementsAre("f:1:19: an item of bannedAddresses is an address within a range",
+                                 HasSubstr("f:1:36: an item of bannedAddresses is neither"),
+                                 StartsWith("f:1:54: "), HasSubstr("not followed by a port")));
+  for (const std::string& each : wrong) {
+    EXPECT_THAT(each, testing::Not(HasSubstr("198.51")));
+    EXPECT_THAT(each, testing::Not(HasSubstr("example")));
+  }
+}
+
+TEST_F(FlowConfigTest, AddressesWithoutTheDetectorGetAWarningAFile) {
+  const std::string a = write("a.yaml", "bannedAddresses:\n  - 192.0.2.1\n  - 192.0.2.2\n");
+  const std::string b = write("b.yaml", "bannedAddresses: [192.0.2.3]\n");
+  const auto about = [](const LoadResult& result) {
+    std::vector<std::string> out;
+    for (const std::string& each : warnings(result)) {
+      if (each.find("bannedAddresses") != std::string::npos) out.push_back(each);
+    }
+    return out;
+  };
+  EXPECT_THAT(about(load_files({a, b})),
+              ElementsAre(a + ":2:5: bannedAddresses ban nothing: tcpflowkiller is not enabled",
+                          StartsWith(b + ":1:")));
+  const std::string on = write("on.yaml", "tcpflowkiller: {enabled: true}\n");
+  EXPECT_THAT(about(load_files({a, b, on})), ElementsAre());
+}
+
+TEST_F(FlowConfigTest, MoreGroupsThanTheKernelSideCountsAreAnError) {
+  std::vector<std::string> files;
+  for (std::size_t i = 0; i < kMaxAddressGroups; ++i)
+    files.push_back(write(std::to_string(i) + ".yaml", "bannedAddresses: [192.0.2.1]\n"));
+  EXPECT_TRUE(load_files(files));
+  files.push_back(write("more.yaml", "bannedAddresses: [192.0.2.1]\n"));
+  EXPECT_THAT(errors(load_files(files)),
+              ElementsAre("63 groups have bannedAddresses; at most 62 may"));
+}
+
+TEST_F(FlowConfigTest, AnActionNeedsARuleOrAnAddress) {
+  EXPECT_TRUE(load_text("f", "bannedAddresses: [192.0.2.1]\naction: report\n"));
+  EXPECT_FALSE(load_text("f", "bannedAddresses: []\naction: report\n"));
+}
+
 TEST_F(FlowConfigTest, ListsAreReadFromFilesAndGlobs) {
   write("a.txt", "192.0.2.1\n");
   write("b.txt", "# none\n192.0.2.2\n");

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "config/actions.h"
+#include "config/flow.h"
 #include "config/report_first.h"
 #include "config/rule_id.h"
 
@@ -72,7 +73,8 @@ bool Groups::read_group(Fields& fields, Name name, Value item) {
                              name, kMaxNamedGroups));
     return false;
   }
-  Entry entry{.group = {}, .file = file_, .named = true, .position = item.position()};
+  Entry entry{
+      .group = {}, .addresses = {}, .file = file_, .named = true, .position = item.position()};
   RuleGroup& group = entry.group;
   bool has_id = false;
   RuleReader rules(fields, file_, group, budget_);
@@ -99,13 +101,14 @@ bool Groups::read_group(Fields& fields, Name name, Value item) {
                     report_first_at = value.position();
                     read_report_first(fields, key, value, group.report_first);
                   }});
-  // PLACE of `bannedAddresses`: an AddressGroup of Tcpflowkiller::groups and its bans
-  // (config/flow.h); its id_key is known in take() only.
+  keys.push_back({"bannedAddresses", [&](Name key, Value value) {
+                    read_banned_addresses(fields, key, value, file_, entry.addresses);
+                  }});
   fields.read_mapping(name, item, keys);
   if (group.report_first && group.action == Action::kReport)
     fields.warning(*report_first_at, std::string(kReportFirstHasNoEffect));
   if (!has_id) fields.error(item.position(), fmt::format("an item of {} has no id", name));
-  if (!group.name.empty() && !has_rules(group))
+  if (!group.name.empty() && !has_rules(group) && entry.addresses.empty())
     fields.warning(item.position(), fmt::format("the group {} has no rules", group.name));
   entries_.push_back(std::move(entry));
   return true;
@@ -131,10 +134,14 @@ std::string Groups::read_id(Fields& fields, Name name, Value value) {
   return {};
 }
 
-void Groups::add_unnamed(RuleGroup group, std::string stem) {
+void Groups::add_unnamed(RuleGroup group, std::string stem, std::vector<AddressRange> addresses) {
   group.name = std::move(stem);
   entries_.insert(entries_.begin() + static_cast<std::ptrdiff_t>(file_begin_),
-                  {.group = std::move(group), .file = file_, .named = false, .position = {}});
+                  {.group = std::move(group),
+                   .addresses = std::move(addresses),
+                   .file = file_,
+                   .named = false,
+                   .position = {}});
 }
 
 void Groups::check_count(Diagnostics& diagnostics) const {
@@ -150,8 +157,9 @@ void Groups::check_count(Diagnostics& diagnostics) const {
   }
 }
 
-std::vector<RuleGroup> Groups::take(Diagnostics& diagnostics) {
+std::vector<RuleGroup> Groups::take(Tcpflowkiller& flow, Diagnostics& diagnostics) {
   check_count(diagnostics);
+  if (!keys_.empty()) flow.id_key = keys_.begin()->second;
   std::unordered_set<std::string> taken;
   for (const auto& [id, place] : ids_) taken.insert(id);
   std::vector<RuleGroup> out;
@@ -166,6 +174,12 @@ std::vector<RuleGroup> Groups::take(Diagnostics& diagnostics) {
     const std::string stem = group.name;
     for (int number = 2; !entry.named && !taken.insert(group.name).second; ++number)
       group.name = fmt::format("{}-{}", stem, number);
+    add_address_group({.name = group.name,
+                       .purpose = group.purpose,
+                       .id_key = group.id_key,
+                       .action = group.action,
+                       .report_first = group.report_first},
+                      std::move(entry.addresses), flow);
     out.push_back(std::move(group));
   }
   entries_.clear();

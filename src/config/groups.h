@@ -36,14 +36,15 @@ class Groups {
   void read_id_key(Fields& fields, std::string_view name, Document::Value value);
   // The rules of this file that are in no group. It is called `stem`, or `stem`-2 and so on if that
   // name is taken; a group that says itself what it is called has the first choice.
-  void add_unnamed(RuleGroup group, std::string stem);
+  void add_unnamed(RuleGroup group, std::string stem, std::vector<AddressRange> addresses);
   // Shared by all lists of banned strings.
   [[nodiscard]] RuleBudget& budget() { return budget_; }
 
   // All groups, in the order of files; within a file those without a name first. Each has its name
   // and its key: that of its file, or else that of the first file that has one. Groups without any
   // rule may be among them.
-  [[nodiscard]] std::vector<RuleGroup> take(Diagnostics& diagnostics);
+  // Those that ban addresses are added to `flow`, with their bans.
+  [[nodiscard]] std::vector<RuleGroup> take(Tcpflowkiller& flow, Diagnostics& diagnostics);
 
  private:
   using Name = std::string_view;
@@ -51,6 +52,7 @@ class Groups {
 
   struct Entry {
     RuleGroup group;
+    std::vector<AddressRange> addresses;
     std::uint16_t file = 0;
     bool named = false;
     Position position;  // of a named one

@@ -168,15 +168,21 @@ void Loader::add_text(std::string_view name, std::string_view text) {
                     report_first_at = value.position();
                     read_report_first(fields, key, value, group.report_first);
                   }});
+  std::vector<AddressRange> addresses;
+  keys.push_back({"bannedAddresses", [&](Name key, Value value) {
+                    read_banned_addresses(fields, key, value, static_cast<std::uint16_t>(index),
+                                          addresses);
+                  }});
   keys.push_back({"groups", [&](Name key, Value list) { groups_.read_groups(fields, key, list); }});
   keys.push_back(
       {"ruleIdKey", [&](Name key, Value value) { groups_.read_id_key(fields, key, value); }});
   fields.read_mapping("", *root, keys);
   const bool no_rules = group.banned_strings.empty() && group.banned_substrings.empty() &&
-                        group.allowed_patterns.empty() && group.allowed_executables.empty();
+                        group.allowed_patterns.empty() && group.allowed_executables.empty() &&
+                        addresses.empty();
   if (group.report_first && group.action == Action::kReport)
     fields.warning(*report_first_at, std::string(kReportFirstHasNoEffect));
-  if (!no_rules) groups_.add_unnamed(std::move(group), group_name(name));
+  if (!no_rules) groups_.add_unnamed(std::move(group), group_name(name), std::move(addresses));
   if (no_rules && action_at)
     fields.error(*action_at, "action is for the rules of its file, and there is no good one in it");
   if (no_rules && report_first_at)
@@ -194,8 +200,9 @@ void Loader::read_lists() {
 }
 
 LoadResult Loader::finish() {
-  config_.execwhacker.groups = groups_.take(diagnostics_);
+  config_.execwhacker.groups = groups_.take(config_.tcpflowkiller, diagnostics_);
   read_lists();
+  check_address_groups(config_, diagnostics_);
   if (diagnostics_.has_errors()) return tl::unexpected(diagnostics_.take_errors());
   std::vector<RuleGroup>& groups = config_.execwhacker.groups;
   remove_duplicate_rules(groups);

@@ -461,6 +461,7 @@ TEST(Load, TheDocumentedExampleIsValid) {
                           "level",
                           "maxCommandLineBytes",
                           "listen",
+                          "bannedAddresses",
                           "bans",
                           "banFiles",
                           "allow",

@@ -127,7 +127,6 @@ struct AddressGroup {
   std::string id_key;
   std::optional<Action> action;
   std::optional<ReportFirst> report_first;
-  std::optional<Action> would = {};
 };
 
 // Whose connects are counted together.
@@ -155,7 +154,8 @@ enum class ConnectHooks : std::uint8_t {
 struct Tcpflowkiller {
   bool enabled = false;
   Action action = Action::kKill;
-  std::vector<AddressGroup> groups;
+  std::vector<AddressGroup> groups;    // at most kMaxAddressGroups (config/flow.h)
+  std::string id_key;                  // as RuleGroup::id_key, for the bans of no group
   std::vector<AddressRange> bans;      // from the configuration, its groups, and the files
   std::vector<AddressRange> allowed;   // win over the bans
   std::vector<std::string> ban_files;  // paths, with wildcards

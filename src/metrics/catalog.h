@@ -70,6 +70,9 @@ enum class Metric : std::uint8_t {
   kResponses,
   kResponseKilled,
   kResponsesFailed,
+  kGroupReportsFirst,
+  kGroupCleanSeconds,
+  kGroupWouldHaveKilled,
   kWebhookDeliveries,
   kWebhookRetries,
   kBpfRunSeconds,
@@ -148,6 +151,7 @@ inline constexpr std::array<Label, 1> kLookup{{{"result", values::kLookupResult}
 inline constexpr std::array<Label, 1> kResponse{{{"response", values::kResponse}}};
 inline constexpr std::array<Label, 1> kResponseFailure{{{"reason", values::kResponseFailure}}};
 inline constexpr std::array<Label, 1> kDelivery{{{"result", values::kDeliveryResult}}};
+inline constexpr std::array<Label, 1> kGroup{{{"group", {}}}};
 inline constexpr std::array<Label, 1> kVersion{{{"version", {}}}};
 }  // namespace labels
 
@@ -258,6 +262,12 @@ inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount
      "Processes killed with them"},
     {"cryptnono_responses_failed_total", Type::kCounter, labels::kResponseFailure,
      "Trees and containers of which something lives; dropped: too many waited"},
+    {"cryptnono_group_reports_first", Type::kGauge, labels::kGroup,
+     "1 if the group of rules only reports as yet (reportFirst); 0: it did, and its action holds"},
+    {"cryptnono_group_clean_seconds", Type::kGauge, labels::kGroup,
+     "For how long it would have killed nothing, while it reports first"},
+    {"cryptnono_group_would_have_killed_total", Type::kCounter, labels::kGroup,
+     "Processes that it would have killed, had it not reported first"},
     {"cryptnono_webhook_deliveries_total", Type::kCounter, labels::kDelivery,
      "Events for the webhook, by what became of them"},
     {"cryptnono_webhook_retries_total", Type::kCounter, labels::kNone,

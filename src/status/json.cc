@@ -23,6 +23,17 @@ Json json_of(const Counts& counts) {
           {"failed", counts.failed},      {"suppressed", counts.suppressed}};
 }
 
+Json json_of(const Rollout& rollout) {
+  return {{"group", rollout.group},
+          {"would", rollout.would},
+          {"reports", rollout.reports},
+          {"until", rollout.until},
+          {"clean_days", rollout.clean_days},
+          {"clean_s", rollout.clean_s},
+          {"would_have_killed", rollout.would_have_killed},
+          {"last_would_at", rollout.last_would_at}};
+}
+
 Json json_of(const Limit& limit) {
   return {{"targets", limit.targets ? Json(*limit.targets) : Json()},
           {"max_targets", limit.max_targets},
@@ -133,6 +144,19 @@ Detector detector_of(const Json& json) {
   return out;
 }
 
+Rollout rollout_of(const Json& json) {
+  Rollout out;
+  read(json, "group", out.group);
+  read(json, "would", out.would);
+  read(json, "reports", out.reports);
+  read(json, "until", out.until);
+  read(json, "clean_days", out.clean_days);
+  read(json, "clean_s", out.clean_s);
+  read(json, "would_have_killed", out.would_have_killed);
+  read(json, "last_would_at", out.last_would_at);
+  return out;
+}
+
 Kill kill_of(const Json& json) {
   Kill out;
   read(json, "at", out.at);
@@ -188,21 +212,17 @@ std::string to_json(const Status& status) {
     missing.push_back(
         {{"what", each.what}, {"effect", each.effect}, {"remedy", each.remedy}, {"why", each.why}});
   }
+  Json rollouts = Json::array();
+  for (const Rollout& each : status.rollouts) rollouts.push_back(json_of(each));
   Json kills = Json::array();
   for (const Kill& each : status.kills) kills.push_back(json_of(each, status.details));
-  const Json out{{"version", status.version},
-                 {"node", status.node},
-                 {"kernel", status.kernel},
-                 {"now", status.now},
-                 {"started_at", status.started_at},
-                 {"uptime_s", status.uptime_s},
-                 {"ready", status.not_ready.empty()},
-                 {"not_ready", status.not_ready},
-                 {"config", json_of(status.config)},
-                 {"detectors", std::move(detectors)},
-                 {"missing", std::move(missing)},
-                 {"kills", std::move(kills)},
-                 {"history", json_of(status.history)},
+  const Json out{{"version", status.version},         {"node", status.node},
+                 {"kernel", status.kernel},           {"now", status.now},
+                 {"started_at", status.started_at},   {"uptime_s", status.uptime_s},
+                 {"ready", status.not_ready.empty()}, {"not_ready", status.not_ready},
+                 {"config", json_of(status.config)},  {"detectors", std::move(detectors)},
+                 {"missing", std::move(missing)},     {"rollouts", std::move(rollouts)},
+                 {"kills", std::move(kills)},         {"history", json_of(status.history)},
                  {"details", status.details}};
   return out.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
@@ -229,6 +249,7 @@ Result<Status> from_json(std::string_view text) {
       read(each, "remedy", missing.remedy);
       read(each, "why", missing.why);
     }
+    for (const Json& each : part(json, "rollouts")) out.rollouts.push_back(rollout_of(each));
     for (const Json& each : part(json, "kills")) out.kills.push_back(kill_of(each));
     out.history = history_of(part(json, "history"));
     return out;

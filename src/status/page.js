@@ -43,6 +43,8 @@ function drawParts() {
     doc.detectors.map((d) => detector(d, {...fields(doc.history), started: doc.started_at})),
   );
   show('kills', kills(doc, all));
+  document.getElementById('reporting').hidden = !list(doc.rollouts).length;
+  show('rollouts', rollouts(doc));
   show('missing', missing(doc));
   show('config', configuration(doc));
   document.getElementById('all').hidden = false;

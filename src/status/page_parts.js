@@ -186,6 +186,34 @@ function who(details) {
   );
 }
 
+function rolloutWords(group) {
+  if (!group.reports) return [`over: ${said(group.would)}`];
+  const words = [`reports, then ${said(group.would)}`];
+  if (group.until) words.push(`, not before ${new Date(group.until * 1000).toLocaleString('en-GB')}`);
+  if (group.clean_days) words.push(`, clean for ${duration(number(group.clean_s))} of ${duration(number(group.clean_days) * 86400)}`);
+  return words;
+}
+
+function rollouts(doc) {
+  return el(
+    'ul',
+    {},
+    list(doc.rollouts)
+      .map(fields)
+      .map((group) =>
+        el(
+          'li',
+          {},
+          el('code', {}, said(group.group)),
+          ' ',
+          rolloutWords(group),
+          `; would have killed ${count(group.would_have_killed)}`,
+          group.last_would_at ? [', last ', ago(group.last_would_at)] : '',
+        ),
+      ),
+  );
+}
+
 function kills(doc, all) {
   const rows = list(doc.kills).map(fields);
   if (!rows.length) return [el('p', {}, 'None since the start.')];

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <numeric>
 #include <string_view>
 #include <vector>
 
+#include "base/timestamp.h"
 #include "status/screen.h"
 
 namespace cryptnono::status {
@@ -154,6 +156,34 @@ void add_missing(const Status& status, Screen& screen) {
   }
 }
 
+// "until 2026-12-24 00:00 UTC, and 2 h of 7 clean days", or "kill holds".
+std::string rollout_words(const Rollout& rollout) {
+  if (!rollout.reports) return "over: " + rollout.would;
+  std::string out = "reports, then " + rollout.would;
+  if (rollout.until != 0)
+    out += ", not before " +
+           timestamp(std::chrono::system_clock::time_point(std::chrono::seconds(rollout.until)));
+  if (rollout.clean_days != 0)
+    out += fmt::format(", clean for {} of {}", duration_text(static_cast<double>(rollout.clean_s)),
+                       duration_text(rollout.clean_days * 86400.0));
+  return out;
+}
+
+void add_rollouts(const Status& status, Screen& screen) {
+  if (status.rollouts.empty()) return;
+  screen.line();
+  screen.line().add("Groups that report first", Style::kBold);
+  for (const Rollout& each : status.rollouts) {
+    screen.line().add("  " + each.group, Style::kPlain, kLeft).add(rollout_words(each));
+    ScreenLine& line = screen.line();
+    line.add("", Style::kPlain, kLeft)
+        .add(fmt::format("would have killed {}", each.would_have_killed),
+             each.would_have_killed == 0 ? Style::kDim : Style::kWarning);
+    if (each.last_would_at != 0)
+      line.add(", last " + ago(status.now, static_cast<double>(each.last_would_at)));
+  }
+}
+
 void add_kills(const Status& status, std::size_t most, Screen& screen) {
   screen.line();
   const std::size_t shown = std::min(most, status.kills.size());
@@ -207,6 +237,7 @@ std::string status_text(const Status& status, const TextOptions& options) {
   add_particulars(status, screen);
   add_configuration(status, screen);
   add_missing(status, screen);
+  add_rollouts(status, screen);
   add_kills(status, options.max_kills, screen);
   return screen.text(options.colour, options.columns, options.rows);
 }

@@ -38,10 +38,14 @@ Result<std::shared_ptr<ExecRules>> ExecRules::compile(const config::Execwhacker&
     self->group_id_keys_.push_back(config.groups[group].id_key);
     self->group_begins_.push_back(static_cast<std::uint32_t>(self->size()));
     const config::Action action = config.groups[group].action.value_or(config.action);
-    if (group < MATCH_MAX_GROUPS)
+    const config::Action would = config.groups[group].would.value_or(config::Action::kReport);
+    if (group < MATCH_MAX_GROUPS) {
       self->group_actions_.push_back(action);
-    else
+      self->group_would_.push_back(would);
+      if (kills(would)) self->held_ |= std::uint64_t{1} << group;
+    } else {
       self->group_actions_.back() = std::min(self->group_actions_.back(), action);
+    }
     add_all(config.groups[group].banned_strings, match::Kind::kWord, group);
     add_all(config.groups[group].banned_substrings, match::Kind::kSubstring, group);
   }
@@ -103,6 +107,14 @@ config::Action ExecRules::action_of(std::uint64_t groups) const {
   config::Action action = config::Action::kReport;
   for (std::size_t bit = 0; bit < group_actions_.size(); ++bit) {
     if ((groups >> bit & 1) != 0) action = std::max(action, group_actions_[bit]);
+  }
+  return action;
+}
+
+config::Action ExecRules::would_of(std::uint64_t groups) const {
+  config::Action action = config::Action::kReport;
+  for (std::size_t bit = 0; bit < group_would_.size(); ++bit) {
+    if ((groups >> bit & 1) != 0) action = std::max(action, group_would_[bit]);
   }
   return action;
 }

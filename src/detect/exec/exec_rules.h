@@ -82,6 +82,10 @@ class ExecRules {
   // What a hit of these groups comes to: the harshest of their own actions. Groups beyond the mask
   // share its last bit, where the mildest counts.
   [[nodiscard]] config::Action action_of(std::uint64_t groups) const;
+  // Of these groups those that only report as yet (config::RuleGroup::would), and would kill.
+  [[nodiscard]] std::uint64_t held_groups(std::uint64_t groups) const { return groups & held_; }
+  // The harshest of what they would do.
+  [[nodiscard]] config::Action would_of(std::uint64_t groups) const;
   // The groups that kill, as a mask.
   [[nodiscard]] std::uint64_t kill_groups() const;
   [[nodiscard]] const AllowList& allow_list() const { return allow_list_; }
@@ -106,6 +110,8 @@ class ExecRules {
   std::vector<std::string> group_id_keys_;
   std::vector<std::uint32_t> group_begins_;    // index of the first rule of each group
   std::vector<config::Action> group_actions_;  // by bit of a mask of groups
+  std::vector<config::Action> group_would_;    // the same for groups that report first
+  std::uint64_t held_ = 0;
   // The rules' texts one behind the other: 50,000 std::strings would take three times as much.
   std::string text_;
   std::vector<std::uint32_t> starts_{0};

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstring>
 #include <optional>
 
@@ -75,8 +76,10 @@ std::optional<FlowFinding> parse_flow_record(std::span<const std::byte> record) 
     default:
       out.kind = FlowFinding::Kind::kSeen;
   }
-  out.reason = event.group == FLOW_GROUP_SCAN ? FlowFinding::Reason::kScan
-                                              : FlowFinding::Reason::kBannedAddress;
+  out.reason = event.groups == 1U << FLOW_GROUP_SCAN ? FlowFinding::Reason::kScan
+                                                     : FlowFinding::Reason::kBannedAddress;
+  out.groups = event.groups;
+  out.generation = event.generation;
   out.limited = (event.flags & FLOW_LIMITED) != 0;
   out.refused = (event.flags & FLOW_REFUSED) != 0;
   out.time_ns = event.time_ns;
@@ -114,8 +117,9 @@ FlowDetector::FlowDetector(std::unique_ptr<FlowProgram> program, FlowSink sink, 
 
 FlowDetector::~FlowDetector() { stop(); }
 
-Result<void> FlowDetector::apply(const FlowSettings& settings) {
-  const kernel::TableMap tables = TRY(kernel::TableMap::create(settings.tables.bytes(), FLOW_PAGE));
+Result<void> FlowDetector::apply(FlowSettings settings) {
+  settings.tables.set_kill_groups(settings.kill_groups);
+  kernel::TableMap tables = TRY(kernel::TableMap::create(settings.tables.bytes(), FLOW_PAGE));
   program_->enforcement().set_scope(settings.include, settings.exclude);
   program_->enforcement().set_mode(settings.kill_groups, settings.limit);
   const kernel::Enforcement& enforcement = program_->enforcement();
@@ -126,18 +130,25 @@ Result<void> FlowDetector::apply(const FlowSettings& settings) {
   }
   enforcement.set_canary_address(canary, settings.canary ? settings.canary->port : 0);
   TRY(program_->put_in_force(tables));
+  tables.unmap();  // a million bans are 20 MiB
+  tables_ = std::move(tables);
+  const bool scans_kill = (settings.kill_groups >> FLOW_GROUP_SCAN & 1) != 0;
   bool changed = false;
   {
     const std::lock_guard lock(mutex_);
-    changed = kill_groups_ != settings.kill_groups ||
-              std::memcmp(&scan_, &settings.scan, sizeof scan_) != 0;
+    changed = scans_kill_ != scans_kill || std::memcmp(&scan_, &settings.scan, sizeof scan_) != 0;
     scan_ = settings.scan;
-    kill_groups_ = settings.kill_groups;
+    scans_kill_ = scans_kill;
   }
   if (!changed) return {};
   TRY(program_->set_scan(settings.scan));
   program_->forget_units();  // what was counted by other rules
   return {};
+}
+
+Result<void> FlowDetector::set_kill_groups(std::uint64_t groups) {
+  if (!tables_) return {};
+  return tables_->write(offsetof(flow_header, kill_groups), groups);
 }
 
 Result<void> FlowDetector::start() {
@@ -221,6 +232,7 @@ bool FlowDetector::judge_unit(const flow_unit_key& /*key*/, const flow_unit& uni
   FlowFinding finding;
   finding.kind = FlowFinding::Kind::kToKill;
   finding.reason = FlowFinding::Reason::kScan;
+  finding.groups = 1U << FLOW_GROUP_SCAN;
   const proc::ProcReader reader;
   const bool there = read_subject(reader, static_cast<pid_t>(unit.last_pid), locate_, finding) &&
                      finding.start_ticks == boottime_ns_to_ticks(unit.last_start);

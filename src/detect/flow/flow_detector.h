@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -17,10 +18,10 @@
 namespace cryptnono::detect {
 
 struct FlowSettings {
-  FlowTables tables;
+  FlowTables tables;                           // its kill_groups are set by apply()
   std::optional<config::AddressRange> canary;  // one IPv4 address and port of `tables`
   flow_settings scan{};
-  std::uint64_t kill_groups = 0;
+  std::uint64_t kill_groups = 0;  // FLOW_GROUP_*: the groups that kill, the others report
   config::Limit limit;
   std::vector<scope_entry> include;
   std::vector<scope_entry> exclude;
@@ -37,7 +38,9 @@ class FlowDetector {
   FlowDetector& operator=(const FlowDetector&) = delete;
 
   // Puts settings in force; on error the old tables stay.
-  Result<void> apply(const FlowSettings& settings);
+  Result<void> apply(FlowSettings settings);
+  // From now on these groups kill and no others. One store: no connect is judged by neither.
+  Result<void> set_kill_groups(std::uint64_t groups);
   // Attaches the hooks and starts the threads. Call after apply().
   Result<void> start();
   void stop();
@@ -55,6 +58,7 @@ class FlowDetector {
   void on_record(std::span<const std::byte> record);
 
   std::unique_ptr<FlowProgram> program_;
+  std::optional<kernel::TableMap> tables_;  // in force
   FlowSink sink_;
   Locate locate_;
   std::unique_ptr<kernel::RingBuffer> events_;
@@ -64,8 +68,8 @@ class FlowDetector {
   std::atomic<std::size_t> units_ = 0;
 
   mutable std::mutex mutex_;
-  flow_settings scan_{};           // guarded by mutex_
-  std::uint64_t kill_groups_ = 0;  // guarded by mutex_
+  flow_settings scan_{};     // guarded by mutex_
+  bool scans_kill_ = false;  // guarded by mutex_
 };
 
 // The number of destinations of a unit that count at `now_ns` (CLOCK_MONOTONIC): what

@@ -53,7 +53,7 @@ TEST(ParseFlowRecordTest, TakesTheRecordApart) {
   event.verdict = FLOW_KILLED;
   event.time_ns = 1000;
   event.signal_after_ns = 234;
-  event.group = FLOW_GROUP_SCAN;
+  event.groups = 1U << FLOW_GROUP_SCAN;
   event.flags = FLOW_REFUSED;
   event.pairs = 2;
   event.path_bytes = 3;

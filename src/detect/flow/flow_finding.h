@@ -30,6 +30,10 @@ struct FlowFinding : Subject {
 
   Kind kind = Kind::kSeen;
   Reason reason = Reason::kBannedAddress;
+  // FLOW_GROUP_*, as a mask: those that ban the destination, or FLOW_GROUP_SCAN. Of this
+  // generation.
+  std::uint64_t groups = 0;
+  std::uint32_t generation = 0;
   bool limited = false;
   bool refused = false;         // no packet left
   std::uint64_t time_ns = 0;    // CLOCK_MONOTONIC, of the connect; 0: found afterwards

@@ -32,14 +32,16 @@ struct Key6 {
 };
 using Key4 = std::uint32_t;
 
-enum class Kind : std::uint8_t { kBan, kAllow, kIgnore };
+// What a range does: the bit of a group that bans it, or one of these.
+constexpr std::uint8_t kAllow = MATCH_MAX_GROUPS;
+constexpr std::uint8_t kIgnore = MATCH_MAX_GROUPS + 1;
 
 // Where a range begins or ends. 8 bytes for IPv4: there may be millions.
 template <typename Key>
 struct Edge {
   Key key;
   std::uint16_t port = 0;
-  Kind kind = Kind::kBan;
+  std::uint8_t does = FLOW_GROUP_BANNED;
   bool begin = true;
 };
 
@@ -68,23 +70,38 @@ Key6 before(Key6 key) {
   return key.low != 0 ? Key6{key.high, key.low - 1} : Key6{key.high - 1, UINT64_MAX};
 }
 
+// Ports of one address that the same groups ban.
+struct PortRange {
+  std::uint32_t ports = 0;  // first << 16 | last
+  std::uint64_t groups = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 misreads the comparison
+  auto operator<=>(const PortRange&) const = default;
+};
+
+constexpr std::uint64_t bit_mask(unsigned bit) { return std::uint64_t{1} << bit; }
+
 // Lists of port ranges, each kept once; what the tables' `what` refers to.
 class PortLists {
  public:
-  using List = std::vector<std::uint32_t>;  // first << 16 | last
+  using List = std::vector<PortRange>;
 
   Result<std::uint32_t> find(const List& list) {
     if (list.empty()) return FLOW_PORTS_NONE;
-    if (list.size() == 1 && list[0] == 0xffff) return FLOW_PORTS_ALL;
+    if (list.size() == 1 && list[0] == PortRange{0xffff, bit_mask(FLOW_GROUP_BANNED)})
+      return FLOW_PORTS_ALL;
     if (list.size() > FLOW_PORT_RANGES_MAX) {
       return fail("more than " + std::to_string(FLOW_PORT_RANGES_MAX) +
                       " ranges of banned ports at one address",
                   ExitCode::kConfig);
     }
-    const auto [found, fresh] = known_.emplace(list, static_cast<std::uint32_t>(words_.size() + 1));
+    const auto [found, fresh] =
+        known_.try_emplace(list, static_cast<std::uint32_t>(words_.size() + 1));
     if (fresh) {
       words_.push_back(static_cast<std::uint32_t>(list.size()));
-      words_.insert(words_.end(), list.begin(), list.end());
+      for (const PortRange& each : list) {
+        words_.insert(words_.end(), {each.ports, static_cast<std::uint32_t>(each.groups),
+                                     static_cast<std::uint32_t>(each.groups >> 32)});
+      }
     }
     return found->second;
   }
@@ -101,54 +118,60 @@ class Cover {
   template <typename Key>
   void pass(const Edge<Key>& edge) {
     const int step = edge.begin ? 1 : -1;
-    Count& count = counts_[static_cast<std::size_t>(edge.kind)];
     if (edge.port == 0) {
-      count.all += step;
-    } else if ((count.ports[edge.port] += step) == 0) {
-      count.ports.erase(edge.port);
+      int& all = all_.at(edge.does);
+      all += step;
+      if (edge.does >= MATCH_MAX_GROUPS) return;
+      if (all > 0)
+        banned_ |= bit_mask(edge.does);
+      else
+        banned_ &= ~bit_mask(edge.does);
+    } else {
+      const auto at = std::pair(edge.port, edge.does);
+      if ((ports_[at] += step) == 0) ports_.erase(at);
     }
   }
 
   [[nodiscard]] Result<std::uint32_t> what(PortLists& lists) const {
-    const std::uint32_t uncounted = count(Kind::kIgnore).all > 0 ? FLOW_UNCOUNTED : 0;
+    const std::uint32_t uncounted = all_.at(kIgnore) > 0 ? FLOW_UNCOUNTED : 0;
     return TRY(lists.find(banned_ports())) | uncounted;
   }
 
  private:
-  struct Count {
-    int all = 0;
-    std::map<std::uint16_t, int> ports;
-  };
-  [[nodiscard]] const Count& count(Kind kind) const {
-    return counts_[static_cast<std::size_t>(kind)];
-  }
-
   [[nodiscard]] PortLists::List banned_ports() const {
-    const Count& ban = count(Kind::kBan);
-    const Count& allow = count(Kind::kAllow);
     PortLists::List list;
-    if (allow.all > 0) return list;
-    if (ban.all > 0) {
-      std::uint32_t next = 0;
-      for (const auto& [port, unused] : allow.ports) {
-        if (port > next) list.push_back(next << 16 | (port - 1U));
-        next = port + 1U;
-      }
-      if (next <= 0xffff) list.push_back(next << 16 | 0xffff);
-      return list;
-    }
-    for (const auto& [port, unused] : ban.ports) {
-      if (allow.ports.contains(port)) continue;
-      if (!list.empty() && (list.back() & 0xffff) + 1 == port) {
-        ++list.back();
+    if (all_.at(kAllow) > 0) return list;
+    const auto put = [&list](std::uint32_t first, std::uint32_t last, std::uint64_t groups) {
+      if (groups == 0 || first > last) return;
+      if (!list.empty() && list.back().groups == groups &&
+          (list.back().ports & 0xffff) + 1 == first) {
+        list.back().ports += last - first + 1;
       } else {
-        list.push_back(std::uint32_t{port} << 16 | port);
+        list.push_back({.ports = first << 16 | last, .groups = groups});
       }
+    };
+    std::uint32_t next = 0;
+    for (auto each = ports_.begin(); each != ports_.end();) {
+      const std::uint32_t port = each->first.first;
+      std::uint64_t groups = banned_;
+      bool allowed = false;
+      for (; each != ports_.end() && each->first.first == port; ++each) {
+        const std::uint8_t does = each->first.second;
+        if (does < MATCH_MAX_GROUPS) groups |= bit_mask(does);
+        allowed = allowed || does == kAllow;
+      }
+      if (port > next) put(next, port - 1, banned_);
+      put(port, port, allowed ? 0 : groups);
+      next = port + 1;
     }
+    put(next, 0xffff, banned_);
     return list;
   }
 
-  std::array<Count, 3> counts_;
+  std::array<int, MATCH_MAX_GROUPS + 2> all_{};  // by `does`, of entries for every port
+  std::uint64_t banned_ = 0;                     // the groups of which there is one
+  // Of entries for one port: how many of each.
+  std::map<std::pair<std::uint16_t, std::uint8_t>, int> ports_;
 };
 
 template <typename Key>
@@ -194,22 +217,20 @@ struct Edges {
   std::vector<Edge<Key4>> v4;
   std::vector<Edge<Key6>> v6;
 
-  void add(const std::vector<config::AddressRange>& ranges, Kind kind) {
-    for (const config::AddressRange& range : ranges) {
-      if (is_v4(range.first)) {
-        add(v4, key4(range.first), after(key4(range.last)), range.port, kind);
-      } else {
-        add(v6, key6(range.first), after(key6(range.last)), range.port, kind);
-      }
+  void add(const config::AddressRange& range, std::uint8_t does) {
+    if (is_v4(range.first)) {
+      add(v4, key4(range.first), after(key4(range.last)), range.port, does);
+    } else {
+      add(v6, key6(range.first), after(key6(range.last)), range.port, does);
     }
   }
 
  private:
   template <typename Key>
   static void add(std::vector<Edge<Key>>& edges, Key first, std::optional<Key> end,
-                  std::uint16_t port, Kind kind) {
-    edges.push_back({.key = first, .port = port, .kind = kind, .begin = true});
-    if (end) edges.push_back({.key = *end, .port = port, .kind = kind, .begin = false});
+                  std::uint16_t port, std::uint8_t does) {
+    edges.push_back({.key = first, .port = port, .does = does, .begin = true});
+    if (end) edges.push_back({.key = *end, .port = port, .does = does, .begin = false});
   }
 };
 
@@ -293,13 +314,16 @@ class FlowTableWriter {
   FlowTables tables_;
 };
 
-Result<FlowTables> FlowTables::build(const config::Tcpflowkiller& config, std::uint32_t generation,
+Result<FlowTables> FlowTables::build(const config::Tcpflowkiller& config, const FlowGroups& groups,
                                      const std::optional<config::AddressRange>& canary) {
   Edges edges;
-  edges.add(config.bans, Kind::kBan);
-  if (canary) edges.add({*canary}, Kind::kBan);
-  edges.add(config.allowed, Kind::kAllow);
-  edges.add(config.scan.ignore, Kind::kIgnore);
+  for (const config::AddressRange& each : config.bans) {
+    const bool named = each.group < groups.bits().size();
+    edges.add(each, named ? groups.bits()[each.group] : std::uint8_t{FLOW_GROUP_BANNED});
+  }
+  if (canary) edges.add(*canary, FLOW_GROUP_BANNED);
+  for (const config::AddressRange& each : config.allowed) edges.add(each, kAllow);
+  for (const config::AddressRange& each : config.scan.ignore) edges.add(each, kIgnore);
   PortLists lists;
   const auto v4 = TRY(sweep(std::move(edges.v4), lists));
   const auto v6 = TRY(sweep(std::move(edges.v6), lists));
@@ -309,7 +333,7 @@ Result<FlowTables> FlowTables::build(const config::Tcpflowkiller& config, std::u
   }
   FlowTableWriter writer;
   flow_header header{};
-  header.generation = generation;
+  header.generation = groups.generation();
   header.v4 = writer.put(v4);
   header.v6 = writer.put(v6);
   return writer.finish(header, lists.words());
@@ -330,17 +354,24 @@ FlowVerdict FlowTables::look_up(const Address& address, std::uint16_t port) cons
   while (flow_search_step(&search) == 0) {
   }
   const std::uint32_t what = flow_search_end(&search);
-  FlowVerdict verdict{.banned = (what & FLOW_PORTS_MASK) == FLOW_PORTS_ALL,
-                      .counted = (what & FLOW_UNCOUNTED) == 0};
-  if ((what & FLOW_PORTS_MASK) == FLOW_PORTS_NONE || verdict.banned) return verdict;
+  FlowVerdict verdict{.groups = 0, .counted = (what & FLOW_UNCOUNTED) == 0};
+  if ((what & FLOW_PORTS_MASK) == FLOW_PORTS_NONE) return verdict;
+  if ((what & FLOW_PORTS_MASK) == FLOW_PORTS_ALL) {
+    verdict.groups = bit_mask(FLOW_GROUP_BANNED);
+    return verdict;
+  }
   flow_port_search ports{};
   ports.view = search.view;
   ports.port = port;
   flow_port_begin(&ports, header.ports, what);
   for (std::uint32_t i = 0; flow_port_step(i, &ports) == 0; ++i) {
   }
-  verdict.banned = ports.found != 0;
+  verdict.groups = flow_port_groups(&ports);
   return verdict;
+}
+
+void FlowTables::set_kill_groups(std::uint64_t groups) {
+  reinterpret_cast<flow_header*>(words_.data())->kill_groups = groups;
 }
 
 }  // namespace cryptnono::detect

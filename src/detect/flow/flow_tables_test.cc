@@ -6,6 +6,7 @@
 #include <string>
 
 #include "config/address_range.h"
+#include "config/flow.h"
 
 namespace cryptnono::detect {
 namespace {
@@ -42,7 +43,7 @@ FlowVerdict look_up(const Tcpflowkiller& config, const std::string& address, std
 }
 
 bool banned(const Tcpflowkiller& config, const std::string& address, std::uint16_t port = 80) {
-  return look_up(config, address, port).banned;
+  return look_up(config, address, port).banned();
 }
 
 TEST(FlowTablesTest, NothingIsBannedByNothing) {
@@ -102,9 +103,9 @@ TEST(FlowTablesTest, AllowedWins) {
 
 TEST(FlowTablesTest, WhatDoesNotCountMayStillBeBanned) {
   const auto config = lists({"192.0.2.1"}, {}, {"192.0.2.0/24"});
-  EXPECT_EQ(look_up(config, "192.0.2.1", 80), (FlowVerdict{.banned = true, .counted = false}));
-  EXPECT_EQ(look_up(config, "192.0.2.2", 80), (FlowVerdict{.banned = false, .counted = false}));
-  EXPECT_EQ(look_up(config, "192.0.3.2", 80), (FlowVerdict{.banned = false, .counted = true}));
+  EXPECT_EQ(look_up(config, "192.0.2.1", 80), (FlowVerdict{.groups = 1, .counted = false}));
+  EXPECT_EQ(look_up(config, "192.0.2.2", 80), (FlowVerdict{.groups = 0, .counted = false}));
+  EXPECT_EQ(look_up(config, "192.0.3.2", 80), (FlowVerdict{.groups = 0, .counted = true}));
 }
 
 TEST(FlowTablesTest, TooManyPortRangesAtOneAddressIsAnError) {
@@ -117,7 +118,64 @@ TEST(FlowTablesTest, TooManyPortRangesAtOneAddressIsAnError) {
   config.bans.pop_back();
   const auto tables = FlowTables::build(config, 1);
   ASSERT_TRUE(tables);
-  EXPECT_TRUE(tables->look_up(config.bans[0].first, 127).banned);
+  EXPECT_TRUE(tables->look_up(config.bans[0].first, 127).banned());
+}
+
+config::AddressGroup named(const std::string& name) {
+  config::AddressGroup out;
+  out.name = name;
+  return out;
+}
+
+Tcpflowkiller grouped(const std::vector<std::pair<int, std::string>>& bans) {
+  Tcpflowkiller out;
+  for (const auto& [group, text] : bans) {
+    out.bans.push_back(range(text));
+    if (group < 0) continue;
+    out.bans.back().group = static_cast<std::uint16_t>(group);
+    while (out.groups.size() <= static_cast<std::size_t>(group))
+      out.groups.push_back(named("g" + std::to_string(out.groups.size())));
+  }
+  return out;
+}
+
+// Masks: FLOW_GROUP_BANNED, and the first two named groups.
+constexpr std::uint64_t kBanned = 1, kA = 4, kB = 8;
+
+std::uint64_t groups(const Tcpflowkiller& config, const std::string& address, std::uint16_t port) {
+  return look_up(config, address, port).groups;
+}
+
+TEST(FlowTablesTest, SaysWhichGroupsBan) {
+  const auto config = grouped({{-1, "192.0.2.0/25"},
+                               {0, "192.0.2.0/24"},
+                               {1, "192.0.2.7:3333"},
+                               {1, "192.0.2.8"},
+                               {0, "[2001:db8::/32]:25"},
+                               {1, "2001:db8:1::/48"}});
+  EXPECT_EQ(groups(config, "192.0.2.1", 80), kBanned | kA);
+  EXPECT_EQ(groups(config, "192.0.2.200", 80), kA);
+  EXPECT_EQ(groups(config, "192.0.2.7", 3333), kBanned | kA | kB);
+  EXPECT_EQ(groups(config, "192.0.2.7", 3332), kBanned | kA);
+  EXPECT_EQ(groups(config, "192.0.2.8", 1), kBanned | kA | kB);
+  EXPECT_EQ(groups(config, "192.0.3.1", 80), 0U);
+  EXPECT_EQ(groups(config, "2001:db8:1::1", 25), kA | kB);
+  EXPECT_EQ(groups(config, "2001:db8:1::1", 26), kB);
+  EXPECT_EQ(groups(config, "2001:db8:2::1", 26), 0U);
+}
+
+TEST(FlowTablesTest, AllowedWinsOverGroups) {
+  auto config = grouped({{0, "192.0.2.0/24"}, {1, "192.0.2.1:25"}});
+  config.allowed = ranges({"192.0.2.1:25", "192.0.2.2"});
+  EXPECT_EQ(groups(config, "192.0.2.1", 25), 0U);
+  EXPECT_EQ(groups(config, "192.0.2.1", 26), kA);
+  EXPECT_EQ(groups(config, "192.0.2.1", 24), kA);
+  EXPECT_EQ(groups(config, "192.0.2.2", 24), 0U);
+}
+
+TEST(FlowTablesTest, TheLastBitOfTheMask) {
+  const auto config = grouped({{config::kMaxAddressGroups - 1, "192.0.2.1"}});
+  EXPECT_EQ(groups(config, "192.0.2.1", 80), std::uint64_t{1} << 63);
 }
 
 // Against the plainest possible search, with ranges that overlap in every way.
@@ -128,6 +186,8 @@ TEST(FlowTablesTest, AgreesWithAPlainSearch) {
   };
   for (int round = 0; round < 60; ++round) {
     Tcpflowkiller config;
+    constexpr std::uint32_t kGroups = 5;
+    for (std::uint32_t i = 0; i < kGroups; ++i) config.groups.push_back(named(std::to_string(i)));
     const bool v6 = round % 2 != 0;
     const auto address = [&] {
       std::array<std::uint8_t, 16> out{};
@@ -144,6 +204,7 @@ TEST(FlowTablesTest, AgreesWithAPlainSearch) {
         one.last[bit / 8] |= static_cast<std::uint8_t>(0x80U >> bit % 8);
       }
       if (number(3) == 0) one.port = static_cast<std::uint16_t>(1 + number(5));
+      if (number(2) == 0) one.group = static_cast<std::uint16_t>(number(kGroups));
       auto& list = number(4) == 0 ? config.allowed : config.bans;
       if (number(5) == 0) {
         one.port = 0;
@@ -162,9 +223,12 @@ TEST(FlowTablesTest, AgreesWithAPlainSearch) {
     for (int i = 0; i < 2000; ++i) {
       const auto wanted = address();
       const auto port = static_cast<std::uint16_t>(1 + number(6));
-      const FlowVerdict expected{
-          .banned = holds(config.bans, wanted, port) && !holds(config.allowed, wanted, port),
-          .counted = !holds(config.scan.ignore, wanted, port)};
+      FlowVerdict expected{.counted = !holds(config.scan.ignore, wanted, port)};
+      for (const AddressRange& one : config.bans) {
+        if (holds({one}, wanted, port))
+          expected.groups |= one.group == config::kNoGroup ? 1U : 4U << one.group;
+      }
+      if (holds(config.allowed, wanted, port)) expected.groups = 0;
       ASSERT_EQ(tables->look_up(wanted, port), expected)
           << "round " << round << ' ' << config::address_text(wanted) << ' ' << port;
     }
