@@ -187,8 +187,7 @@ TEST(FlowTablesTest, AgreesWithAPlainSearch) {
   for (int round = 0; round < 60; ++round) {
     Tcpflowkiller config;
     constexpr std::uint32_t kGroups = 5;
-    for (std::uint32_t i = 0; i < kGroups; ++i)
-      config.groups.push_back(named(std::to_string(i)));
+    for (std::uint32_t i = 0; i < kGroups; ++i) config.groups.push_back(named(std::to_string(i)));
     const bool v6 = round % 2 != 0;
     const auto address = [&] {
       std::array<std::uint8_t, 16> out{};
