@@ -118,7 +118,8 @@ Result<void> Flow::start(config::ConnectHooks best, const kernel::SharedMaps& sh
   detector_ = std::make_unique<detect::FlowDetector>(
       std::move(program),
       [this](const detect::FlowFinding& finding) { return audit_.handle(finding); },
-      [this](const std::string& cgroup, detect::Subject& out) { pods_.locate(cgroup, out); });
+      [this](const std::string& cgroup, detect::Subject& out) { pods_.locate(cgroup, out); },
+      [this] { audit_.tidy(); });
   return {};
 }
 

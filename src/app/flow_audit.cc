@@ -1,6 +1,7 @@
 #include "app/flow_audit.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -94,6 +95,7 @@ void FlowAudit::apply(const config::Config& config, Rules rules) {
     const std::lock_guard lock(rules_mutex_);
     policy_ = std::move(rules.policy);
     enforcer_.set_policy(std::make_shared<enforce::Policy>(policy_));
+    applied_ns_ = monotonic_ns();
     before_ =
         std::exchange(now_, {.groups = std::move(rules.groups), .reporting = rules.reporting});
   }
@@ -107,6 +109,19 @@ void FlowAudit::set_reporting(std::uint64_t reporting, std::uint64_t kill_groups
   now_.reporting = reporting;
   policy_.kill_groups = kill_groups;
   enforcer_.set_policy(std::make_shared<enforce::Policy>(policy_));
+}
+
+void FlowAudit::tidy() {
+  // A record is read within milliseconds.
+  constexpr std::uint64_t kLong = 2'000'000'000;
+  Standing dropped;
+  {
+    const std::lock_guard lock(rules_mutex_);
+    if (!before_.groups || monotonic_ns() - applied_ns_ < kLong) return;
+    dropped = std::exchange(before_, {});
+  }
+  dropped = {};
+  malloc_trim(0);  // with a million bans of groups these are megabytes
 }
 
 // A record may have been under way while its tables were replaced.

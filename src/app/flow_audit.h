@@ -41,6 +41,9 @@ class FlowAudit {
   // Changes `reporting` and the policy's mask.
   void set_reporting(std::uint64_t reporting, std::uint64_t kill_groups);
 
+  // Lets go of what only findings from before the last apply() need, when they have long been read.
+  void tidy();
+
   // Called with each connect for which a group that only reports at first would have killed: the
   // group's name, the connect, and what became of it, which may be a kill for another group. From
   // any thread; `sink` is set before the first finding.
@@ -88,8 +91,8 @@ class FlowAudit {
   mutable std::mutex rules_mutex_;
   enforce::Policy policy_;  // guarded by rules_mutex_
   Standing now_;            // guarded by rules_mutex_
-  Standing before_;         // of findings that were made before the last apply(); guarded by
-                            // rules_mutex_
+  Standing before_;         // of findings from before the last apply(); guarded by rules_mutex_
+  std::uint64_t applied_ns_ = 0;  // CLOCK_MONOTONIC; guarded by rules_mutex_
 
   Outcomes outcomes_;  // by FlowFinding::Reason
   static constexpr std::size_t kMaxTold = 4096;

@@ -109,10 +109,12 @@ std::optional<FlowFinding> parse_flow_record(std::span<const std::byte> record) 
   return out;
 }
 
-FlowDetector::FlowDetector(std::unique_ptr<FlowProgram> program, FlowSink sink, Locate locate)
+FlowDetector::FlowDetector(std::unique_ptr<FlowProgram> program, FlowSink sink, Locate locate,
+                           std::function<void()> idle)
     : program_(std::move(program)),
       sink_(std::move(sink)),
       locate_(std::move(locate)),
+      idle_(std::move(idle)),
       stop_fd_(eventfd(0, EFD_CLOEXEC)) {}
 
 FlowDetector::~FlowDetector() { stop(); }
@@ -201,6 +203,7 @@ void FlowDetector::read_decisions() {
     decisions_->consume();
     if (monotonic_ns() < next_look) continue;
     look_after_units();
+    if (idle_) idle_();
     next_look = monotonic_ns() + static_cast<std::uint64_t>(interval) * 900'000;
   }
 }

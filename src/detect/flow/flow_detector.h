@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -31,7 +32,9 @@ struct FlowSettings {
 class FlowDetector {
  public:
   // `program` is loaded, not attached.
-  FlowDetector(std::unique_ptr<FlowProgram> program, FlowSink sink, Locate locate);
+  // `idle` is called every few seconds.
+  FlowDetector(std::unique_ptr<FlowProgram> program, FlowSink sink, Locate locate,
+               std::function<void()> idle = {});
   // Stops.
   ~FlowDetector();
   FlowDetector(const FlowDetector&) = delete;
@@ -61,6 +64,7 @@ class FlowDetector {
   std::optional<kernel::TableMap> tables_;  // in force
   FlowSink sink_;
   Locate locate_;
+  std::function<void()> idle_;
   std::unique_ptr<kernel::RingBuffer> events_;
   std::unique_ptr<kernel::RingBuffer> decisions_;
   Fd stop_fd_;
