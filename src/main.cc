@@ -14,6 +14,7 @@
 #include "commands/explain.h"
 #include "commands/explain_connect.h"
 #include "commands/explain_pid.h"
+#include "commands/explain_rule.h"
 #include "commands/flowkiller_flags.h"
 #include "commands/inputs.h"
 #include "commands/rules.h"
@@ -107,6 +108,13 @@ int main(int argc, char** argv) {
   explain->add_option("--pid", pid, "Instead of a command line: a process that runs")
       ->excludes("--connect", "--executable")
       ->excludes(argv_option);
+  std::string rule_id;
+  CLI::Option* rule_option =
+      explain
+          ->add_option("--rule", rule_id,
+                       "Instead of a command line: the id of a rule, as log lines have it")
+          ->excludes("--connect", "--executable", "--pid")
+          ->excludes(argv_option);
 
   cryptnono::commands::StatusCommand status_command;
   status_command.socket = cryptnono::config::kDefaultControlSocket;
@@ -150,6 +158,8 @@ int main(int argc, char** argv) {
     return cryptnono::commands::run_explain_connect(inputs, connects, std::cout, std::cerr);
   if (explain->parsed() && pid)
     return cryptnono::commands::run_explain_pid(inputs, *pid, std::cout, std::cerr);
+  if (rule_option->count() > 0)
+    return cryptnono::commands::run_explain_rule(inputs, rule_id, std::cout, std::cerr);
   if (explain->parsed())
     return cryptnono::commands::run_explain(inputs, command_line, executable, std::cout, std::cerr);
   if (status->parsed()) {

@@ -79,6 +79,13 @@ void add(runtime::ContainerLookup::Counters& sum, const runtime::ContainerLookup
   sum.dropped += more.dropped;
 }
 
+// An image may be built from a stranger's repository, and its variables name that.
+runtime::ContainerDetails redacted(runtime::ContainerDetails details, Redactor& redactor) {
+  details.image = redactor.text(details.image);
+  for (auto& [name, value] : details.environment) value = redactor.text(value);
+  return details;
+}
+
 // Of a reading of CLOCK_MONOTONIC; 0: now.
 double unix_time_of(std::uint64_t ns) {
   return unix_time() - (ns == 0 ? 0 : seconds_between(ns, monotonic_ns()));
@@ -202,7 +209,13 @@ void EventLog::ask(const Where& place, Finish finish) {
     lookup = lookup_;
   }
   if (!lookup) return finish(nullptr);
-  lookup->find(place.identity.id, *kind, std::move(finish));
+  lookup->find(place.identity.id, *kind,
+               [this, finish = std::move(finish)](const runtime::ContainerDetails* details) {
+                 Redactor hide = redactor();
+                 if (details == nullptr || hide.reveals()) return finish(details);
+                 const runtime::ContainerDetails shown = redacted(*details, hide);
+                 finish(&shown);
+               });
 }
 
 void EventLog::write(JsonLine line, std::string_view event, std::string_view level,

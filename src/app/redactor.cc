@@ -149,7 +149,8 @@ Redactor::Pieces Redactor::with_masks(std::string_view text) const {
     Pieces out;
     for (Piece& piece : pieces) {
       std::string_view rest = piece.text;
-      for (std::size_t at = 0; !piece.mask && (at = rest.find(found.mask)) != rest.npos;) {
+      for (std::size_t at = 0;
+           !piece.mask && (at = rest.find(found.mask)) != std::string_view::npos;) {
         if (at > 0) out.push_back({.text = std::string(rest.substr(0, at))});
         out.push_back({.text = found.mask, .mask = true, .clean = true});
         rest.remove_prefix(at + found.mask.size());

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "app/redactor.h"
 #include "base/result.h"
 #include "commands/rule_words.h"
 #include "detect/exec/exec_rules.h"
@@ -43,14 +44,18 @@ int run_explain(const Inputs& inputs, const std::vector<std::string>& argv,
   const detect::ExecLine line{.text = {.path = path, .filename = filename, .argv = area},
                               .path_trusted = only_root_writes(path)};
   const detect::Judgement judgement = (*rules)->judge(line);
-  const std::string quoted = detect::quoted_line(filename, area);
+  app::Redactor redactor = inputs.reveal ? app::Redactor() : app::Redactor(*rules);
+  detect::Subject who;
+  who.argv = area;
+  const std::string quoted = redactor.command_line(who, filename, area.size() + filename.size());
   if (judgement.verdict == detect::Judgement::Verdict::kNothing) {
     out << "spared: no banned string in: " << quoted << '\n';
     return static_cast<int>(ExitCode::kOk);
   }
-  out << rule_words(*config, **rules, judgement.rule) << "\n  in: " << quoted << '\n';
+  out << rule_words(*config, **rules, judgement.rule, inputs.reveal) << "\n  in: " << quoted
+      << '\n';
   if (judgement.verdict == detect::Judgement::Verdict::kSpared) {
-    out << "spared: " << judgement.allowed_by << '\n';
+    out << "spared: " << spared_words(**rules, judgement, inputs.reveal) << '\n';
     return static_cast<int>(ExitCode::kOk);
   }
   const bool killed = !config->dry_run && kills((*rules)->action_of(judgement.groups));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "app/redactor.h"
 #include "base/result.h"
 #include "base/utf8.h"
 #include "commands/process_facts.h"
@@ -28,8 +29,12 @@ struct Fate {
 
 class Answer {
  public:
-  Answer(const config::Config& config, const ProcessFacts& facts, std::ostream& out)
-      : config_(config), facts_(facts), owner_(facts.book.owner_of(facts.cgroup)), out_(out) {}
+  Answer(const config::Config& config, const ProcessFacts& facts, bool reveal, std::ostream& out)
+      : config_(config),
+        facts_(facts),
+        owner_(facts.book.owner_of(facts.cgroup)),
+        reveal_(reveal),
+        out_(out) {}
 
   // The exit code.
   Result<ExitCode> run();
@@ -42,13 +47,15 @@ class Answer {
   [[nodiscard]] std::string spared_by() const;
   [[nodiscard]] std::string report_only(config::Action action, std::string_view detector) const;
   [[nodiscard]] Fate fate(config::Action action, std::string_view detector) const;
-  Result<bool> say_execwhacker();
+  bool say_execwhacker();
   void say_monero();
   void say_tcpflowkiller();
 
   const config::Config& config_;
   const ProcessFacts& facts_;
   const CgroupOwner* owner_;
+  bool reveal_;
+  std::shared_ptr<const detect::ExecRules> rules_;  // from run() on
   std::ostream& out_;
   bool in_scope_ = true, excluded_ = false, monero_exempt_cgroup_ = false;
   container::Permission permission_;
@@ -147,33 +154,33 @@ void Answer::say_what_applies() {
 }
 
 // Whether it would be killed now.
-Result<bool> Answer::say_execwhacker() {
+bool Answer::say_execwhacker() {
   const config::Execwhacker& config = config_.execwhacker;
   if (!config.enabled) {
     say("execwhacker", "not enabled");
     return false;
   }
-  const auto rules = TRY(detect::ExecRules::compile(config, 1));
   const detect::ExecLine line{
       .text = {.path = facts_.who.path, .filename = {}, .argv = facts_.who.argv},
       .path_trusted = facts_.executable_trusted};
-  const detect::Judgement now = rules->judge_running(line);
+  const detect::Judgement now = rules_->judge_running(line);
   if (now.verdict == Verdict::kNothing) {
-    const detect::Judgement at_exec = rules->judge(line);
+    const detect::Judgement at_exec = rules_->judge(line);
     say("execwhacker", at_exec.verdict == Verdict::kBanned
                            ? "nothing in its arguments, but the next exec of it would be hit: " +
-                                 rule_words(config_, *rules, at_exec.rule) +
+                                 rule_words(config_, *rules_, at_exec.rule, reveal_) +
                                  " is in the path of its executable"
                            : "nothing: no banned string in its command line");
     return false;
   }
-  const std::string rule = rule_words(config_, *rules, now.rule);
+  const std::string rule = rule_words(config_, *rules_, now.rule, reveal_);
   if (now.verdict == Verdict::kSpared) {
-    say("execwhacker", rule + ": spared: " + now.allowed_by);
-    verdict_ = "spared: execwhacker: " + now.allowed_by;
+    const std::string why = spared_words(*rules_, now, reveal_);
+    say("execwhacker", rule + ": spared: " + why);
+    verdict_ = "spared: execwhacker: " + why;
     return false;
   }
-  const Fate what = fate(rules->action_of(now.groups), "execwhacker");
+  const Fate what = fate(rules_->action_of(now.groups), "execwhacker");
   say("execwhacker", rule + ": " + what.words);
   verdict_ = what.words + (what.killed ? ": execwhacker: " + rule : "");
   if (!what.killed) return false;
@@ -227,11 +234,13 @@ Result<ExitCode> Answer::run() {
   TRY(find_scope());
   permission_ = facts_.book.permission(owner_, facts_.person);
   if (owner_ != nullptr) standing_ = facts_.book.standing_of(*owner_);
-  say_who(facts_, config_.log, out_);
+  rules_ = TRY(detect::ExecRules::compile(config_.execwhacker, 1));
+  app::Redactor redactor = reveal_ ? app::Redactor() : app::Redactor(rules_);
+  say_who(facts_, config_.log, redactor, out_);
   say_where(facts_, out_);
   say_what_applies();
   if (const std::string why = spared_by(); !why.empty()) verdict_ = "spared: " + why;
-  const bool killed = TRY(say_execwhacker());
+  const bool killed = say_execwhacker();
   say_monero();
   say_tcpflowkiller();
   say("verdict", verdict_);
@@ -249,7 +258,7 @@ int run_explain_pid(const Inputs& inputs, pid_t pid, std::ostream& out, std::ost
   if (!config) return static_cast<int>(ExitCode::kConfig);
   const auto answer = [&]() -> Result<ExitCode> {
     const ProcessFacts facts = TRY(read_facts(*config, pid));
-    return TRY(Answer(*config, facts, out).run());
+    return TRY(Answer(*config, facts, inputs.reveal, out).run());
   };
   const Result<ExitCode> code = answer();
   if (!code) err << "explain: " << for_terminal(code.error().message) << '\n';

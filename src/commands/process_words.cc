@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "base/timestamp.h"
@@ -75,26 +76,29 @@ void say(std::ostream& out, std::string_view what, std::string_view text) {
   out << what << ": " << for_terminal(text) << '\n';
 }
 
-void say_who(const ProcessFacts& facts, const config::Log& log, std::ostream& out) {
+void say_who(const ProcessFacts& facts, const config::Log& log, app::Redactor& redactor,
+             std::ostream& out) {
   const detect::Subject& who = facts.who;
-  say(out, "process", fmt::format("{} ({})", who.pid, who.comm));
+  const std::size_t limit = log.max_command_line_bytes;
+  // First: what is found in it is masked in the others too.
+  std::string line = redactor.command_line(who, {}, limit);
+  const std::string path = redactor.text(who.path);
+  say(out, "process", fmt::format("{} ({})", who.pid, redactor.name(who.comm)));
   say(out, "started", timestamp_of_start(who.start_ticks));
   say(out, "user", std::to_string(who.uid));
   say(out, "executable",
-      who.path.empty()           ? "none, or not readable"
-      : facts.executable_trusted ? who.path
-                                 : who.path + " (others than root could have written it)");
-  std::string line = detect::quoted_line("", who.argv);
-  const std::size_t limit = log.max_command_line_bytes;
-  if (line.size() > limit) {
-    line.resize(limit);
+      path.empty()               ? "none, or not readable"
+      : facts.executable_trusted ? path
+                                 : path + " (others than root could have written it)");
+  if (line.size() > limit || (!redactor.reveals() && who.argv.size() > limit)) {
+    line.resize(std::min(line.size(), limit));
     line += fmt::format("... (cut; {} bytes in all)", who.argv_bytes);
   }
   say(out, "command line", line.empty() ? "none" : line);
   std::string ancestors;
   for (const detect::Ancestor& each : who.origin.ancestors)
     ancestors += fmt::format("{}{} {} (user {})", ancestors.empty() ? "" : ", ", each.pid,
-                             each.comm, each.uid);
+                             redactor.name(each.comm), each.uid);
   say(out, "ancestors", ancestors.empty() ? "none" : ancestors);
 }
 

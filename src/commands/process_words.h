@@ -4,6 +4,7 @@
 #include <ostream>
 #include <string_view>
 
+#include "app/redactor.h"
 #include "commands/process_facts.h"
 #include "config/types.h"
 
@@ -12,8 +13,9 @@ namespace cryptnono::commands {
 // One line. Nobody's text gets past it unescaped.
 void say(std::ostream& out, std::string_view what, std::string_view text);
 
-// A longer command line than the log would hold is cut.
-void say_who(const ProcessFacts& facts, const config::Log& log, std::ostream& out);
+// A longer command line than the log would hold is cut, and what it shows is what a log would.
+void say_who(const ProcessFacts& facts, const config::Log& log, app::Redactor& redactor,
+             std::ostream& out);
 void say_where(const ProcessFacts& facts, std::ostream& out);
 
 }  // namespace cryptnono::commands

@@ -11,8 +11,13 @@ namespace cryptnono::commands {
 // "bans.yaml:3:5".
 std::string place_of(const config::Config& config, config::Origin origin);
 
-// `banned string "xmrig" (group pools, pools.yaml:3:5)`.
+// `banned string rllvcuwury5aqppk6 (group pools, pools.yaml:3:5)`; with `reveal`, `banned string
+// "xmrig" (group pools, pools.yaml:3:5)`.
 std::string rule_words(const config::Config& config, const detect::ExecRules& rules,
-                       std::uint32_t rule);
+                       std::uint32_t rule, bool reveal = false);
+
+// Why it was spared: Judgement::allowed_by, or with `reveal` what it stands for.
+std::string spared_words(const detect::ExecRules& rules, const detect::Judgement& judgement,
+                         bool reveal);
 
 }  // namespace cryptnono::commands

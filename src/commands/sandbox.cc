@@ -85,7 +85,7 @@ Result<Child> start_daemon(const std::string& scope, const std::string& config) 
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     dup2(out.write.get(), STDOUT_FILENO);
     execl("/proc/self/exe", "cryptnono", "run", "-c", config.c_str(), "--scope", scope.c_str(),
-          "--control-socket", "", nullptr);
+          "--control-socket", "", "--reveal", nullptr);
     _exit(127);
   }
   Child daemon(pid);

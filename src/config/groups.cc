@@ -66,13 +66,14 @@ bool Groups::read_group(Fields& fields, Name name, Value item) {
                              Fields::describe_secret(item)));
     return true;
   }
-  if (ids_.size() == kMaxNamedGroups) {
+  if (named_ == kMaxNamedGroups) {
     fields.error(item.position(),
                  fmt::format("{}: more than {} are not possible; this one and those "
                              "after it were not read",
                              name, kMaxNamedGroups));
     return false;
   }
+  ++named_;
   Entry entry{
       .group = {}, .addresses = {}, .file = file_, .named = true, .position = item.position()};
   RuleGroup& group = entry.group;

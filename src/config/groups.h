@@ -72,6 +72,7 @@ class Groups {
   std::uint16_t file_ = 0;
   std::size_t file_begin_ = 0;  // where the entries of that file begin
   std::vector<Entry> entries_;
+  std::size_t named_ = 0;  // read, good or not
   std::unordered_map<std::string, Place> ids_;
   std::map<std::uint16_t, std::string> keys_;  // by file
   RuleBudget budget_;

@@ -390,7 +390,8 @@ tl::expected<AllowedPattern, RegexError> compile_allowed_pattern(std::string_vie
     }
     return tl::unexpected(RegexError{0, "RE2: " + what});
   }
-  return AllowedPattern{*std::move(translated), spares_all(compiled)};
+  return AllowedPattern{*std::move(translated), spares_all(compiled),
+                        static_cast<std::size_t>(compiled.ProgramSize())};
 }
 
 }  // namespace cryptnono::config

@@ -41,8 +41,9 @@ struct RegexError {
 [[nodiscard]] re2::RE2::Options allowed_pattern_options();
 
 struct AllowedPattern {
-  std::string re2;          // translated
-  bool spares_all = false;  // matches whatever line: surely a mistake
+  std::string re2;               // translated
+  bool spares_all = false;       // matches whatever line: surely a mistake
+  std::size_t program_size = 0;  // RE2's instructions
 };
 
 // Translates and compiles once, to say at load time what would fail later. RE2's own complaint

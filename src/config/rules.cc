@@ -68,29 +68,34 @@ std::vector<Fields::Key> RuleReader::keys() {
        }},
       {"allowedCommandPatterns",
        [this](std::string_view name, Value value) {
+         if (!take(name, value, budget_.patterns, kMaxAllowRules)) return;
          fields_.read_list(
              name, value, [&](Value item) { read_pattern_item(name, item); }, true);
        }},
       {"allowedExecutables",
        [this](std::string_view name, Value value) {
+         if (!take(name, value, budget_.executables, kMaxAllowRules)) return;
          fields_.read_list(
              name, value, [&](Value item) { read_executable_item(name, item); }, true);
        }},
   };
 }
 
+bool RuleReader::take(std::string_view name, Value list, std::size_t& left, std::size_t all) {
+  if (list.kind() != Document::Kind::kSequence) return true;  // an error of its own
+  if (list.size() <= left) {
+    left -= list.size();
+    return true;
+  }
+  fields_.error(list.position(), fmt::format("{} has {} items; all files together may have {}",
+                                             name, list.size(), all));
+  return false;
+}
+
 void RuleReader::read_banned(std::string_view name, Value list, std::size_t min_bytes,
                              std::vector<RuleText>& out) {
-  if (list.kind() == Document::Kind::kSequence) {
-    if (list.size() > budget_.left) {
-      fields_.error(list.position(),
-                    fmt::format("{} has {} items; all files together may have {} banned strings",
-                                name, list.size(), kMaxRules));
-      return;
-    }
-    budget_.left -= list.size();
-    out.reserve(out.size() + list.size());
-  }
+  if (!take(name, list, budget_.banned, kMaxRules)) return;
+  if (list.kind() == Document::Kind::kSequence) out.reserve(out.size() + list.size());
   const std::string item_name = fmt::format("an item of {}", name);
   fields_.read_list(
       name, list, [&](Value item) { read_banned_item(item_name, item, min_bytes, out); }, true);
@@ -170,8 +175,19 @@ std::optional<std::string> RuleReader::read_pattern(std::string_view name, Value
     fields_.error(value.position(), fmt::format("{} is empty; it would spare everything", name));
     return std::nullopt;
   }
+  if (budget_.program == 0) return std::nullopt;  // told
   auto compiled = compile_allowed_pattern(*text);
-  if (!compiled) {
+  if (compiled) {
+    budget_.program -= std::min(budget_.program, compiled->program_size);
+    if (budget_.program == 0) {
+      fields_.error(
+          value.position(),
+          fmt::format("{}: this pattern and those before it are too large together; those "
+                      "after it were not read",
+                      name));
+      return std::nullopt;
+    }
+  } else {
     const std::size_t offset = compiled.error().offset;
     fields_.error(value.position_of(offset),
                   fmt::format("{}: {} (at character {} of the pattern)", name,

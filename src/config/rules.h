@@ -18,9 +18,18 @@ namespace cryptnono::config {
 // memory.
 inline constexpr std::size_t kMaxRules = 1'000'000;
 
+// Allowed patterns, and allowed executables: each pattern is asked in turn about each command line
+// that is hit, and takes some KiB.
+inline constexpr std::size_t kMaxAllowRules = 10'000;
+
 // What is left of them.
 struct RuleBudget {
-  std::size_t left = kMaxRules;
+  std::size_t banned = kMaxRules;
+  std::size_t patterns = kMaxAllowRules;
+  std::size_t executables = kMaxAllowRules;
+  // RE2's instructions, of all patterns together: 16 bytes each. An honest pattern has a hundred,
+  // but \pL{1000} has half a million.
+  std::size_t program = 4'000'000;
 };
 
 // Reads the rule keys of one file, or of one of its groups, into one group.
@@ -36,6 +45,8 @@ class RuleReader {
  private:
   using Value = Document::Value;
 
+  // False: there are too many in it, and an error.
+  bool take(std::string_view name, Value list, std::size_t& left, std::size_t all);
   void read_banned(std::string_view name, Value list, std::size_t min_bytes,
                    std::vector<RuleText>& out);
   void read_banned_item(std::string_view name, Value item, std::size_t min_bytes,

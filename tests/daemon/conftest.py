@@ -176,11 +176,12 @@ def sandbox():
 @pytest.fixture
 def daemon(sandbox, tmp_path):
     """Starts a daemon scoped to the sandbox. config: YAML text, a list of files, or nothing for the embedded default.
-    `canaries`: seconds between them, 0 for none, None for what the configuration says."""
+    `canaries`: seconds between them, 0 for none, None for what the configuration says. `reveal`: its lines show what was
+    banned, and not only the rules' ids, unless this is False."""
     running = []
 
     def start(config=None, arguments=(), scope=None, ready=True, stdout=subprocess.PIPE, metrics=False, through=(),
-              socket=None, canaries=0):
+              socket=None, canaries=0, reveal=True):
         files = []
         if isinstance(config, str):
             path = tmp_path / f"config{len(running)}.yaml"
@@ -191,6 +192,8 @@ def daemon(sandbox, tmp_path):
         if socket is None:  # several daemons run at once
             socket = tmp_path / f"control{len(running)}.sock"
         command = ["--scope", str(scope or sandbox.path), "--control-socket", str(socket), *arguments]
+        if reveal:
+            command += ["--reveal"]
         if canaries is not None:
             command += ["--canary-interval", str(canaries)]
         port = next(_ports) if metrics else None

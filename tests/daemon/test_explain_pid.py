@@ -17,7 +17,7 @@ WAITS = ["sh", "-c", "read x", B]
 
 def explain(pid, *files, more=()):
     """Exit code, and what it says as key -> text."""
-    command = [BINARY, "explain", "--pid", str(pid), *more]
+    command = [BINARY, "explain", "--reveal", "--pid", str(pid), *more]
     for path in files:
         command += ["-c", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20)
