@@ -68,7 +68,7 @@ class Fields {
   std::optional<std::string_view> read_path(std::string_view name, Value value);
 
   // `value` for a message: its text in quotes, "a list", "a mapping", "null" or "nothing".
-  [[nodiscard]] static std::string describe(Value value);
+  [[nodiscard]] std::string describe(Value value) const;
 
  private:
   std::optional<std::size_t> find_choice(std::string_view name, Value value,
