@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+
 namespace cryptnono::seal {
 
 static_assert(kTagSize == crypto_aead_chacha20poly1305_ietf_ABYTES);
@@ -79,6 +81,10 @@ bool aead_open(const Key& key, const std::array<unsigned char, 12>& nonce, Bytes
 }
 
 std::optional<std::string> decode_base64(std::string_view text, Padding padding) {
+  // libsodium 1.0.18 takes '+' and '/' for the same with their highest bit set.
+  if (std::any_of(text.begin(), text.end(),
+                  [](char c) { return static_cast<unsigned char>(c) >= 0x80; }))
+    return std::nullopt;
   std::string out(text.size() / 4 * 3 + 3, '\0');
   std::size_t size = 0;
   const int variant = padding == Padding::kEquals ? sodium_base64_VARIANT_ORIGINAL
