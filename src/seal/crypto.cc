@@ -11,6 +11,7 @@ static_assert(sizeof(Key::bytes) == crypto_auth_hmacsha256_BYTES);
 static_assert(sizeof(Key::bytes) == crypto_scalarmult_BYTES);
 
 Bytes as_bytes(std::string_view text) {
+  if (text.empty()) text = "";
   return {reinterpret_cast<const unsigned char*>(text.data()), text.size()};
 }
 

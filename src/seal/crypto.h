@@ -27,6 +27,7 @@ struct Key {
   ~Key() { wipe(bytes.data(), bytes.size()); }
 };
 
+// Never null: libsodium's functions may not be given that, even of no size.
 [[nodiscard]] Bytes as_bytes(std::string_view text);
 
 // RFC 5869 with SHA-256, 32 bytes of output.

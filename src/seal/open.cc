@@ -85,7 +85,7 @@ Result<Secret> open(std::string_view file, const Identities& identities) {
   }
   const Header header = TRY(parse_header(file));
   const Secret key = TRY(file_key(header, identities));
-  const auto mac = hmac(hkdf(as_bytes(key.view()), {}, "header"), header.authentic);
+  const auto mac = hmac(hkdf(as_bytes(key.view()), as_bytes(""), "header"), header.authentic);
   if (sodium_memcmp(mac.data(), header.mac.data(), mac.size()) != 0)
     return refuse("altered: the MAC of its header does not fit");
   return open_payload(key, file.substr(header.size));

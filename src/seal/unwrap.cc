@@ -73,7 +73,7 @@ Unwrapped unwrap_ed25519(const Identity& identity, const Stanza& stanza) {
   const auto shared = x25519(secret, as_bytes(*ephemeral));
   if (!shared) return malformed("ssh-ed25519");
   // Binds the key to the SSH key that it was made of, which is the salt.
-  const Key tweak = hkdf({}, as_bytes(identity.wire), kEd25519Label);
+  const Key tweak = hkdf(as_bytes(""), as_bytes(identity.wire), kEd25519Label);
   const auto tweaked = x25519(tweak, shared->bytes);
   if (!tweaked) return malformed("ssh-ed25519");
   auto key =
