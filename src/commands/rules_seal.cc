@@ -102,6 +102,9 @@ int run_seal(const Options& options) {
   // Padded first: it is this text that a daemon will read.
   const seal::Secret padded = options.no_padding ? seal::Secret::copy_of(*text) : seal::pad(*text);
   if (!options.any_file) {
+    // What a pipe gives whose first command has failed.
+    if (text->view().find_first_not_of(" \t\r\n") == std::string_view::npos)
+      return say(options.file, {"empty; not sealed", ExitCode::kConfig});
     const config::LoadResult loaded = config::load_text(options.file, padded.view());
     if (!loaded) {
       for (const config::Diagnostic& error : loaded.error())

@@ -137,7 +137,7 @@ std::optional<Secret> open_oaep(EVP_PKEY* key, const std::string& body) {
     OPENSSL_free(label);
     return std::nullopt;
   }
-  std::size_t size = static_cast<std::size_t>(EVP_PKEY_get_size(key));
+  auto size = static_cast<std::size_t>(EVP_PKEY_get_size(key));
   Secret out(size);
   const Bytes sealed = as_bytes(body);
   if (EVP_PKEY_decrypt(context.get(), out.data(), &size, sealed.data(), sealed.size()) != 1 ||

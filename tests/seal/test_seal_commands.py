@@ -147,6 +147,7 @@ def test_wrong_things_are_said(keys, rules, tmp_path):
             assert expected in result.stderr.decode() and result.stdout == b""
     cryptnono("rules", "open", "--identity", keys / "x25519", rules, expect=3)  # not sealed
     cryptnono("rules", "seal", rules, expect=2)
+    cryptnono("rules", "seal", "-R", keys / "x25519.pub", "--force", "-o", sealed, "-", input=b"\n", expect=3)
     assert b"nonsense" in cryptnono("rules", "seal", "-r", "nonsense", rules, expect=2).stderr
     cryptnono("rules", "seal", "-R", keys / "x25519.pub", tmp_path / "none", expect=3)
     without_age = cryptnono("rules", "seal", "-R", keys / "x25519.pub", rules, expect=1, env={"PATH": str(tmp_path)})
