@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "app/daemon.h"
+#include "base/process_secrecy.h"
 #include "canary/acts.h"
 #include "commands/check.h"
 #include "commands/demo.h"
@@ -20,6 +21,7 @@
 #include "commands/rules.h"
 #include "commands/status_command.h"
 #include "kernel/skeleton.h"
+#include "seal/identities.h"
 
 namespace {
 
@@ -147,12 +149,20 @@ int main(int argc, char** argv) {
     return cli.exit(error) == 0 ? static_cast<int>(ExitCode::kOk)
                                 : static_cast<int>(ExitCode::kUsage);
   }
+  // What canaries are must be seen as that of any other process.
+  if (canary->parsed()) return cryptnono::canary::act(canary_act);
+  cryptnono::forbid_dumps();
+  cryptnono::seal::keep_environment_identity();
+  // `doctor` tries it by itself.
+  if (!doctor->parsed()) {
+    const cryptnono::Result<void> locked = cryptnono::lock_memory();
+    if (!locked) options.memory_not_locked = locked.error().message;
+  }
   options.files = inputs.files;
-  options.identities = inputs.identities;
+  options.identities = inputs.identity_paths();
   options.reveal = inputs.reveal;
   options.overrides = flowkiller.as_configuration();
   if (run->parsed()) return run_daemon(options);
-  if (canary->parsed()) return cryptnono::canary::act(canary_act);
   if (check->parsed()) return cryptnono::commands::run_check(inputs, std::cout, std::cerr);
   if (explain->parsed() && !connects.empty())
     return cryptnono::commands::run_explain_connect(inputs, connects, std::cout, std::cerr);

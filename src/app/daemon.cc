@@ -14,6 +14,7 @@
 #include "base/json_line.h"
 #include "container/scope.h"
 #include "proc/proc_reader.h"
+#include "seal/identities.h"
 
 namespace cryptnono::app {
 
@@ -104,10 +105,17 @@ Result<config::Config> Daemon::load_configuration(std::vector<std::string>& erro
   return config;
 }
 
+std::vector<std::string> Daemon::watched_files() const {
+  std::vector<std::string> out = options_.files;
+  for (std::string& path : seal::watch_patterns(options_.identities))
+    out.push_back(std::move(path));
+  return out;
+}
+
 // Lists are watched from before they are read, also those of a configuration that turns out wrong:
 // when they are mended it is tried again.
 void Daemon::watch_lists(const std::vector<std::string>& patterns) {
-  std::vector<std::string> all = options_.files;
+  std::vector<std::string> all = watched_files();
   all.insert(all.end(), patterns.begin(), patterns.end());
   const auto watch = [&]() -> Result<void> {
     if (!watcher_) {
@@ -199,7 +207,7 @@ void Daemon::apply_flow(const config::Config& config, Flow::Prepared prepared) {
 
 Result<void> Daemon::start() {
   const std::uint64_t begin = monotonic_ns();
-  if (!options_.files.empty()) watcher_ = TRY(config::FileWatcher::create(options_.files));
+  if (!options_.files.empty()) watcher_ = TRY(config::FileWatcher::create(watched_files()));
   // The verifier's work and the rules' are the two long steps; they need nothing of each other.
   std::optional<Result<std::unique_ptr<detect::ExecProgram>>> program;
   std::jthread loader([&program] { program.emplace(detect::ExecProgram::load()); });

@@ -45,6 +45,7 @@ struct RunOptions {
   bool dry_run = false;
   bool reveal = false;                  // as log.revealRules: true
   std::vector<std::string> identities;  // as config::LoadOptions
+  std::string memory_not_locked;        // why, if it could not be (base/process_secrecy.h)
   std::string overrides;                // settings as the text of one more file, the last one
 };
 
@@ -65,6 +66,8 @@ class Daemon {
   Result<void> loop();
   Result<config::Config> load_configuration(std::vector<std::string>& errors,
                                             std::vector<std::string>& warnings);
+  // What is watched beside the lists of addresses.
+  [[nodiscard]] std::vector<std::string> watched_files() const;
   void watch_lists(const std::vector<std::string>& patterns);
   // What a configuration comes to, before anything is changed.
   struct Prepared {

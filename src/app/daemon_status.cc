@@ -47,6 +47,8 @@ void Daemon::log_what_is_missing() {
   if (!proc::in_initial_pid_namespace())
     lack(Lack::kPidNamespace, "", "not in the initial pid namespace (hostPID)");
   if (!pods_.why_no_events().empty()) lack(Lack::kCgroupEvents, "", pods_.why_no_events());
+  if (!options_.memory_not_locked.empty())
+    lack(Lack::kLockedMemory, "", options_.memory_not_locked);
   // Told by `doctor` and the status only: most machines without them were set up so.
   if (container::cgroup2_mount_point().empty()) status_.set_lack(Lack::kCgroup2, "");
   if (!has_capability(CAP_SYS_PTRACE)) status_.set_lack(Lack::kOtherProcesses, "");

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/fd.h"
+#include "base/process_secrecy.h"
 #include "base/result.h"
 #include "container/scope.h"
 #include "detect/exec/exec_program.h"
@@ -187,6 +188,7 @@ int run_doctor(std::ostream& out) {
   report.line(Lack::kCgroup2, try_cgroup2());
   report.line(Lack::kCgroupEvents, try_cgroup_events());
   report.line(Lack::kRealTime, try_real_time());
+  report.line(Lack::kLockedMemory, lock_memory());
   report.line("watch files (inotify)", try_inotify(), "changed files need a SIGHUP", false);
   return static_cast<int>(report.code());
 }

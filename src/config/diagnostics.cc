@@ -29,6 +29,25 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+// `what` with "..." for each text that show_value() has put there.
+std::string without_quotes(std::string_view what) {
+  std::string out;
+  bool inside = false;
+  for (std::size_t i = 0; i < what.size(); ++i) {
+    if (inside && what[i] == '\\') {
+      ++i;
+      continue;
+    }
+    if (what[i] == '"') {
+      out += inside ? "...\"" : "\"";
+      inside = !inside;
+    } else if (!inside) {
+      out += what[i];
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string to_string(const Diagnostic& diagnostic) {
@@ -46,7 +65,9 @@ void Diagnostics::warning(std::string_view file, Position position, std::string 
   add(warnings_, file, position, std::move(what));
 }
 
-void Diagnostics::add(List& list, std::string_view file, Position position, std::string what) {
+void Diagnostics::add(List& list, std::string_view file, Position position,
+                      std::string what) const {
+  if (is_secret(file)) what = without_quotes(what);
   if (list.count++ < kMaxDiagnostics) {
     list.kept.push_back({std::string(file), position, std::move(what)});
   }

@@ -12,6 +12,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +48,12 @@ class Diagnostics {
   void error(std::string_view file, Position position, std::string what);
   void warning(std::string_view file, Position position, std::string what);
 
+  // The text of this file is secret: what messages about it quote is left out from now on.
+  void keep_secret(std::string_view file) { secret_files_.emplace(file); }
+  [[nodiscard]] bool is_secret(std::string_view file) const {
+    return secret_files_.find(file) != secret_files_.end();
+  }
+
   [[nodiscard]] bool has_errors() const { return errors_.count > 0; }
 
   // The findings in the order in which they were reported; if more than kMaxDiagnostics were, one
@@ -59,9 +67,10 @@ class Diagnostics {
     std::size_t count = 0;  // reported, kept or not
   };
 
-  static void add(List& list, std::string_view file, Position position, std::string what);
+  void add(List& list, std::string_view file, Position position, std::string what) const;
   static std::vector<Diagnostic> take(List& list, std::string_view noun);
 
+  std::set<std::string, std::less<>> secret_files_;
   List errors_;
   List warnings_;
 };

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -92,6 +93,14 @@ class Document {
     const Document* document_;
     std::uint32_t index_;
   };
+
+  Document() = default;
+  Document(Document&&) = default;
+  Document& operator=(Document&&) = default;
+  Document(const Document&) = delete;
+  Document& operator=(const Document&) = delete;
+  // The scalars of a sealed file are a copy of what it hides: zeroed.
+  ~Document() { explicit_bzero(text_.data(), text_.size()); }
 
   // The outermost value; none if the file has nothing but blanks and comments.
   [[nodiscard]] std::optional<Value> root() const {

@@ -53,7 +53,7 @@ bool is_null(Document::Value value) {
   return is_bare(value) && is_any_of(value.text(), {"", "~", "null", "Null", "NULL"});
 }
 
-std::string Fields::describe(Value value) {
+std::string Fields::describe(Value value) const {
   switch (value.kind()) {
     case Kind::kSequence:
       return "a list";
@@ -63,14 +63,14 @@ std::string Fields::describe(Value value) {
       break;
   }
   const std::string_view text = value.text();
-  if (!is_bare(value)) return show_value(text);
+  if (!is_bare(value) || diagnostics_.is_secret(file_)) return show_value(text);
   if (text.empty()) return "nothing";
   const bool tame =
       std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
   return tame && text.size() <= 60 ? std::string(text) : show_value(text);
 }
 
-std::string Fields::describe_secret(Value value) {
+std::string Fields::describe_secret(Value value) const {
   if (value.kind() != Kind::kScalar || is_null(value)) return describe(value);
   return is_bare(value) ? "a bare word or number" : "a string";
 }

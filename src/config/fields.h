@@ -71,9 +71,10 @@ class Fields {
                                             bool secret = false);
 
   // `value` for a message: its text in quotes, "a list", "a mapping", "null" or "nothing".
-  [[nodiscard]] static std::string describe(Value value);
-  // The same without its text.
-  [[nodiscard]] static std::string describe_secret(Value value);
+  // In a sealed file the text is left out.
+  [[nodiscard]] std::string describe(Value value) const;
+  // The same without its text in any file.
+  [[nodiscard]] std::string describe_secret(Value value) const;
 
  private:
   std::optional<std::size_t> find_choice(std::string_view name, Value value,

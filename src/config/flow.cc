@@ -232,14 +232,14 @@ void read_flowkiller(Fields& fields, Name name, Value value, Config& out) {
   if (port != 0 && std::find(all.begin(), all.end(), listen) == all.end()) all.push_back(listen);
 }
 
-void read_address_lists(Config& config, Diagnostics& diagnostics,
-                        const std::function<Result<std::string>(const std::string&)>& read_file) {
+void read_address_lists(Config& config, Diagnostics& diagnostics, const ReadFile& read_file) {
   const auto read_one = [&](const std::string& path, std::vector<AddressRange>& out) {
     const std::size_t index = config.files.size();
     config.files.push_back(path);
     if (index > std::numeric_limits<decltype(Origin::file)>::max())
       return diagnostics.error(path, {}, "too many files");
-    const Result<std::string> text = read_file(path);
+    const Result<FileText> text = read_file(path);
+    if (text && text->sealed()) diagnostics.keep_secret(path);
     if (!text) return diagnostics.error(path, {}, text.error().message);
     parse_address_list(path, *text, static_cast<std::uint16_t>(index), diagnostics, out);
   };

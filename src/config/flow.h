@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "base/result.h"
 #include "config/diagnostics.h"
 #include "config/fields.h"
+#include "config/read_file.h"
 #include "config/types.h"
 
 namespace cryptnono::config {
@@ -38,7 +38,6 @@ void read_flowkiller(Fields& fields, std::string_view name, Document::Value valu
 // Reads every file that the patterns of ban_files and allow_files match, behind the entries of the
 // configuration. The files are appended to config.files. A pattern with wildcards that matches
 // nothing is a warning, a file that is not there an error.
-void read_address_lists(Config& config, Diagnostics& diagnostics,
-                        const std::function<Result<std::string>(const std::string&)>& read_file);
+void read_address_lists(Config& config, Diagnostics& diagnostics, const ReadFile& read_file);
 
 }  // namespace cryptnono::config

@@ -63,7 +63,7 @@ bool Groups::read_group(Fields& fields, Name name, Value item) {
   if (item.kind() != Document::Kind::kMapping) {
     fields.error(item.position(),
                  fmt::format("an item of {} must be a mapping (id: ..., and so on), not {}", name,
-                             Fields::describe_secret(item)));
+                             fields.describe_secret(item)));
     return true;
   }
   if (named_ == kMaxNamedGroups) {

@@ -1,16 +1,12 @@
 #include "config/load.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
 #include <limits>
 
-#include "base/fd.h"
 #include "base/result.h"
 #include "config/actions.h"
 #include "config/address_range.h"
@@ -20,9 +16,11 @@
 #include "config/groups.h"
 #include "config/listen_address.h"
 #include "config/protect.h"
+#include "config/read_file.h"
 #include "config/report_first.h"
 #include "config/rules.h"
 #include "config/webhook.h"
+#include "seal/identities.h"
 
 namespace cryptnono::config {
 
@@ -36,33 +34,6 @@ namespace {
 constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr double kMaxScanInterval = 365.0 * 24 * 3600;
 constexpr double kMaxCanaryInterval = 24 * 3600;
-
-// All of `path`, if it is not larger than a document may be.
-Result<std::string> read_file(const std::string& path) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return fail_errno("cannot open", errno);
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) return fail_errno("cannot read", errno);
-
-  // The size is a hint only: a pipe has none, and a file may grow.
-  constexpr std::size_t kStep = std::size_t{64} << 10;
-  const auto expected = static_cast<std::size_t>(std::max<off_t>(status.st_size, 0));
-  std::string text;
-  text.resize(std::min(expected, kMaxDocumentBytes) + kStep);
-  std::size_t size = 0;
-  for (;;) {
-    if (size == text.size()) text.resize(text.size() * 2);
-    const ssize_t got = ::read(fd.get(), text.data() + size, text.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno("cannot read", errno);
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-    if (size > kMaxDocumentBytes)
-      return fail(fmt::format("larger than {} MiB", kMaxDocumentBytes >> 20));
-  }
-  text.resize(size);
-  return text;
-}
 
 // "/etc/cryptnono/execwhacker-pools.json" is the group "pools"; the chart puts the prefix there.
 std::string group_name(std::string_view file) {
@@ -97,9 +68,9 @@ void read_limit(Fields& fields, std::string_view name, Document::Value value, Li
 // One load: files go in one after the other, settings of a later one over those of an earlier one.
 class Loader {
  public:
-  explicit Loader(std::function<void(const std::vector<std::string>&)> before_lists = nullptr)
-      : before_lists_(std::move(before_lists)) {
+  explicit Loader(const LoadOptions& options = {}) : before_lists_(options.before_lists) {
     config_.tcpflowkiller.scan.ignore = private_ranges();
+    load_identities(options.identities);
   }
   void add_file(const std::string& path);
   void add_text(std::string_view name, std::string_view text);
@@ -113,6 +84,7 @@ class Loader {
   void read_scope(Fields& fields, Name name, Value value);
   void read_execwhacker(Fields& fields, Name name, Value value);
   void read_monero(Fields& fields, Name name, Value value);
+  void load_identities(const std::vector<std::string>& paths);
   void read_lists();
   void read_containers(Fields& fields, Name name, Value value);
   void read_log(Fields& fields, Name name, Value value);
@@ -121,18 +93,31 @@ class Loader {
   void read_state(Fields& fields, Name name, Value value);
 
   std::function<void(const std::vector<std::string>&)> before_lists_;
+  seal::Identities identities_;
+  const ReadFile read_file_ = [this](const std::string& path) {
+    return read_file(path, identities_);
+  };
   Config config_;
   Groups groups_{config_.files};
   Diagnostics diagnostics_;
 };
 
+void Loader::load_identities(const std::vector<std::string>& paths) {
+  Result<seal::Identities> loaded = seal::Identities::load(paths);
+  if (!loaded) return diagnostics_.error("", {}, loaded.error().message);
+  identities_ = *std::move(loaded);
+  for (const std::string& path : identities_.readable_by_others())
+    diagnostics_.warning(path, {}, "the identity can be read by others than its owner");
+}
+
 void Loader::add_file(const std::string& path) {
-  const Result<std::string> text = read_file(path);
+  const Result<FileText> text = read_file_(path);
   if (!text) {
     config_.files.push_back(path);
     diagnostics_.error(path, {}, text.error().message);
     return;
   }
+  if (text->sealed()) diagnostics_.keep_secret(path);
   add_text(path, *text);
 }
 
@@ -196,7 +181,7 @@ void Loader::read_lists() {
   std::vector<std::string> patterns = flow.ban_files;
   patterns.insert(patterns.end(), flow.allow_files.begin(), flow.allow_files.end());
   if (before_lists_) before_lists_(patterns);
-  read_address_lists(config_, diagnostics_, read_file);
+  read_address_lists(config_, diagnostics_, read_file_);
 }
 
 LoadResult Loader::finish() {
@@ -248,7 +233,7 @@ std::vector<Fields::Key> Loader::setting_keys(Fields& fields, std::uint16_t file
       {"state", [&](Name name, Value value) { read_state(fields, name, value); }},
       {"webhook",
        [&](Name name, Value value) {
-         read_webhook(fields, name, value, read_file, config_.webhook);
+         read_webhook(fields, name, value, read_file_, config_.webhook);
        }},
   };
 }
@@ -409,7 +394,7 @@ void Loader::read_control(Fields& fields, Name name, Value value) {
 }  // namespace
 
 LoadResult load_files(const std::vector<std::string>& paths, const LoadOptions& options) {
-  Loader loader(options.before_lists);
+  Loader loader(options);
   if (!paths.empty()) {
     for (const std::string& path : paths) loader.add_file(path);
     if (!options.overrides.empty()) loader.add_text("command line", options.overrides);

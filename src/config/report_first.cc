@@ -59,7 +59,7 @@ void read_report_first(Fields& fields, std::string_view name, Document::Value va
       fields.error(item.position(),
                    fmt::format("{} must be a date such as 2026-12-24 or a time such as "
                                "2026-12-24T18:00:00Z, not {}",
-                               key, Fields::describe(item)));
+                               key, fields.describe(item)));
   };
   const auto read_days = [&](std::string_view key, Document::Value item) {
     fields.read_integer(key, item, 1, kMaxCleanDays, "", read.clean_days);

@@ -65,15 +65,14 @@ void read_url(Fields& fields, Name name, Value value, std::string& out) {
   out = *text;
 }
 
-void read_secret(Fields& fields, Name name, Value value,
-                 const std::function<Result<std::string>(const std::string&)>& read_file,
+void read_secret(Fields& fields, Name name, Value value, const ReadFile& read_file,
                  std::string& out) {
   const auto path = fields.read_path(name, value);
   if (!path) return;
   const auto wrong = [&](std::string_view what) {
     fields.error(value.position(), fmt::format("{}: {}: {}", name, show_value(*path), what));
   };
-  const Result<std::string> content = read_file(std::string(*path));
+  const Result<FileText> content = read_file(std::string(*path));
   if (!content) return wrong(content.error().message);
   std::string_view secret = *content;
   if (secret.ends_with('\n')) secret.remove_suffix(1);
@@ -105,9 +104,7 @@ void read_actions(Fields& fields, Name name, Value list, std::vector<std::string
 
 }  // namespace
 
-void read_webhook(Fields& fields, Name name, Value value,
-                  const std::function<Result<std::string>(const std::string&)>& read_file,
-                  Webhook& out) {
+void read_webhook(Fields& fields, Name name, Value value, const ReadFile& read_file, Webhook& out) {
   out.given = true;
   fields.read_mapping(
       name, value,

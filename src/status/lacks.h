@@ -19,6 +19,7 @@ enum class Lack : std::uint8_t {
   kCgroup2,
   kCgroupEvents,
   kRealTime,
+  kLockedMemory,
   kCount
 };
 
@@ -53,6 +54,10 @@ inline constexpr std::array<LackWords, static_cast<std::size_t>(Lack::kCount)> k
      "RandomX is found later on a busy node, and decisions about allowed patterns may take "
      "milliseconds there",
      "add CAP_SYS_NICE"},
+    {"locked memory (CAP_IPC_LOCK)",
+     "rules may be written to swap; keys and texts that are being opened are locked as far as the "
+     "limit goes",
+     "add CAP_IPC_LOCK, or run where there is no swap"},
 }};
 
 constexpr const LackWords& words_of(Lack lack) { return kLacks[static_cast<std::size_t>(lack)]; }

@@ -1,0 +1,163 @@
+#include "commands/rules_seal.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "commands/inputs.h"
+#include "config/load.h"
+#include "config/read_file.h"
+#include "seal/open.h"
+#include "seal/seal.h"
+
+namespace cryptnono::commands {
+
+namespace {
+
+struct Options {
+  std::string file;
+  std::string out;  // empty: standard output
+  bool force = false;
+  // of `seal`
+  seal::Recipients recipients;
+  bool armor = false;
+  bool any_file = false;
+  bool no_padding = false;
+  // of `open`
+  Inputs inputs;
+};
+
+int say(std::string_view file, const Error& error) {
+  std::cerr << file << ": " << error.message << '\n';
+  return static_cast<int>(error.code);
+}
+
+// "-" is standard input, so that a plaintext need not be in a file.
+std::string path_of(const std::string& file) { return file == "-" ? "/dev/stdin" : file; }
+
+Result<void> write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail_errno("cannot write", errno);
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+// A file that is there whole or not at all, and is its owner's alone.
+Result<void> write_file(const std::string& path, std::string_view text, bool force) {
+  std::string temporary = path + ".XXXXXX";
+  const Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));  // 0600
+  if (!fd) return fail_errno("cannot write", errno);
+  const auto write = [&]() -> Result<void> {
+    TRY(write_all(fd.get(), text));
+    if (::fsync(fd.get()) != 0) return fail_errno("cannot write", errno);
+    if (force) {
+      if (::rename(temporary.c_str(), path.c_str()) != 0) return fail_errno("cannot write", errno);
+      return {};
+    }
+    if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0)
+      return {};
+    if (errno == EEXIST) return fail("is there already; --force overwrites it", ExitCode::kUsage);
+    return fail_errno("cannot write", errno);
+  };
+  Result<void> written = write();
+  if (!written) ::unlink(temporary.c_str());
+  return written;
+}
+
+// -o is asked before any work: what it refuses should not cost a passphrase or a wait.
+Result<void> may_write(const Options& options) {
+  struct stat status {};
+  if (options.out.empty() || options.force || ::lstat(options.out.c_str(), &status) != 0) return {};
+  return fail("is there already; --force overwrites it", ExitCode::kUsage);
+}
+
+int put(const Options& options, std::string_view text) {
+  const Result<void> written = options.out.empty() ? write_all(STDOUT_FILENO, text)
+                                                   : write_file(options.out, text, options.force);
+  if (written) return static_cast<int>(ExitCode::kOk);
+  return say(options.out.empty() ? "standard output" : options.out, written.error());
+}
+
+int run_seal(const Options& options) {
+  if (const Result<void> may = may_write(options); !may) return say(options.out, may.error());
+  if (options.out.empty() && !options.armor && ::isatty(STDOUT_FILENO) == 1)
+    return say("rules seal", {"this is a terminal; give -o FILE or --armor", ExitCode::kUsage});
+  Result<config::FileText> text = config::read_file(path_of(options.file), {});
+  if (!text && text.error().code != ExitCode::kConfig) text.error().code = ExitCode::kConfig;
+  if (!text) return say(options.file, text.error());
+  // Padded first: it is this text that a daemon will read.
+  const seal::Secret padded = options.no_padding ? seal::Secret::copy_of(*text) : seal::pad(*text);
+  if (!options.any_file) {
+    // What a pipe gives whose first command has failed.
+    if (text->view().find_first_not_of(" \t\r\n") == std::string_view::npos)
+      return say(options.file, {"empty; not sealed", ExitCode::kConfig});
+    const config::LoadResult loaded = config::load_text(options.file, padded.view());
+    if (!loaded) {
+      for (const config::Diagnostic& error : loaded.error())
+        std::cerr << config::to_string(error) << '\n';
+      std::cerr << options.file << ": not sealed; --any-file seals what is no configuration\n";
+      return static_cast<int>(ExitCode::kConfig);
+    }
+  }
+  const Result<std::string> sealed =
+      seal::seal(padded.view(), options.recipients, {.armor = options.armor});
+  if (!sealed) return say("rules seal", sealed.error());
+  return put(options, *sealed);
+}
+
+int run_open(const Options& options) {
+  if (const Result<void> may = may_write(options); !may) return say(options.out, may.error());
+  const Result<seal::Identities> identities =
+      seal::Identities::load(options.inputs.identity_paths());
+  if (!identities) return say("rules open", identities.error());
+  const Result<config::FileText> text = config::read_file(path_of(options.file), *identities);
+  if (!text) return say(options.file, {text.error().message, ExitCode::kConfig});
+  if (!text->sealed()) return say(options.file, {"not sealed", ExitCode::kConfig});
+  return put(options, seal::without_padding(*text));
+}
+
+}  // namespace
+
+void add_seal_commands(CLI::App& rules, std::vector<Subcommand>& all) {
+  const auto add = [&](const char* name, const char* what, auto run) {
+    CLI::App* command = rules.add_subcommand(name, what);
+    auto options = std::make_shared<Options>();
+    command->add_option("FILE", options->file, "The file; -: standard input")->required();
+    command->add_option("-o,--output", options->out,
+                        "Write this file, for its owner alone; not given: standard output");
+    command->add_flag("--force", options->force, "Overwrite it");
+    all.push_back({command, [options, run] { return run(*options); }});
+    return std::pair(command, options);
+  };
+  const auto [seal, to] =
+      add("seal", "Encrypt a rule file for those who may read it, by the program age", run_seal);
+  seal->add_option("-r,--recipient", to->recipients.keys,
+                   "age1..., or an SSH public key; may be given several times")
+      ->take_all()
+      ->allow_extra_args(false);
+  seal->add_option("-R,--recipients-file", to->recipients.files,
+                   "File of recipients, one a line; may be given several times")
+      ->take_all()
+      ->allow_extra_args(false);
+  seal->add_flag("-a,--armor", to->armor, "As text");
+  seal->add_flag("--any-file", to->any_file, "Seal what is no configuration, too");
+  seal->add_flag("--no-padding", to->no_padding, "Let the size tell the file's");
+  const auto [open, from] = add("open", "Decrypt a sealed file", run_open);
+  from->inputs.add_identities_to(*open);
+}
+
+}  // namespace cryptnono::commands
