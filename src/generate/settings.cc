@@ -30,7 +30,7 @@ Settings Settings::defaults() {
       {kPlain, kGlued},                                 // coins
       {kPlain, kGlued},                                 // algorithms
       {kPlain, kBase64, kHex, kReversed},               // wallets
-      {kPlain, kJson, kBase64, kHex},                   // options
+      {kPlain, kJson, kBase64, kHex, kReversed},        // options
       {kPlain, kBase64, kHex, kReversed},               // urlSchemes
       {kPlain, kBase64, kHex, kReversed},               // strings
   }};
