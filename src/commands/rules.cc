@@ -1,6 +1,8 @@
 #include "commands/rules.h"
 
 #include "commands/rules_seal.h"
+#include "commands/rules_corpus.h"
+#include "commands/rules_generate.h"
 
 namespace cryptnono::commands {
 
@@ -9,6 +11,8 @@ std::vector<Subcommand> add_rules_commands(CLI::App& cli) {
   rules->require_subcommand(1);
   std::vector<Subcommand> all;
   add_seal_commands(*rules, all);
+  all.push_back(add_generate_command(*rules));
+  all.push_back(add_corpus_command(*rules));
   return all;
 }
 
