@@ -203,13 +203,13 @@ void Prefilter::mark(Chunk& chunk, Writing writing, Carry& carry) const {
       m.solid &= ~escaped;
     }
     if (writing != Writing::kPlain) {
-      // Solid, quotes, solid: without the quotes they may be one. A run that reaches the end of the
-      // block is taken for one.
-      const std::uint64_t after_solid = m.solid << 1 | now.solid;
-      const std::uint64_t begins = m.quote & (after_solid | now.quoted);
-      const std::uint64_t ends = (m.quote + begins) & ~m.quote;
-      flags |= (ends & m.solid) | (begins & (std::uint64_t{0} - (m.quote >> 63)));
-      now.quoted = m.quote >> 63;
+      // Solid, quotes, solid: without the quotes they may be one. An addition runs along the
+      // quotes, and out of the block with those that reach its end.
+      const std::uint64_t begins = m.quote & (m.solid << 1 | now.solid | now.quoted);
+      std::uint64_t sum = 0;
+      const bool runs_on = __builtin_add_overflow(m.quote, begins, &sum);
+      flags |= ((sum & ~m.quote) | now.quoted) & ~m.quote & m.solid;
+      now.quoted = runs_on ? 1 : 0;
       now.solid = m.solid >> 63;
     }
     if (writing == Writing::kJson) {

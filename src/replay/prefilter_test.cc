@@ -171,7 +171,7 @@ TEST(Prefilter, with_it_every_log_says_what_it_says_without) {
   Random random(7);
   std::size_t hits = 0;
   std::size_t filtered = 0;
-  for (int round = 0; round < 150; ++round) {
+  for (int round = 0; round < 60; ++round) {
     const config::Config config = load(rules_of(random));
     filtered += Prefilter({&config.execwhacker}).passes_all() ? 0 : 1;
     for (const Format format :
@@ -190,8 +190,8 @@ TEST(Prefilter, with_it_every_log_says_what_it_says_without) {
       ASSERT_EQ(replayed(config, log, format, {.block = 64}), exact) << format_name(format);
     }
   }
-  EXPECT_GT(hits, 5000U);
-  EXPECT_GT(filtered, 20U);
+  EXPECT_GT(hits, 3000U);
+  EXPECT_GT(filtered, 3U);
 }
 
 TEST(Prefilter, leaves_out_what_cannot_hit) {
