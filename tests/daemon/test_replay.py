@@ -1,13 +1,13 @@
 """What `replay` says of recorded command lines is what the kernel did to them."""
 import json
 import os
-import pathlib
 import random
+import re
 import subprocess
 
 from conftest import B, BINARY, VICTIMS
 
-ROUNDS = 2000
+ROUNDS = 1000
 RULES = f"""bannedCommandStrings: [{B}, '--coin monero', "it's banned"]
 bannedCommandSubstrings: [glued.anywhere]
 allowedCommandPatterns: ['^.*harmless-literal']
@@ -36,7 +36,7 @@ def audit_records(serial, argv, path):
 
 
 def examples(config, log, format):
-    """The lines that would die; --reveal is not needed, for one log is made for each."""
+    """What it says of a log, as data."""
     done = subprocess.run([BINARY, "replay", "-c", str(config), "--json", "--format", format, str(log)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -50,8 +50,11 @@ def test_replay_says_of_each_exec_what_the_kernel_did(daemon, spawn, tmp_path):
     for i in range(ROUNDS):
         argv = [rng.choice([b"v", argument(rng)]), b"tag%d" % i, *(argument(rng) for _ in range(rng.randint(0, 4)))]
         (died if spawn(argv, executable=path) == -9 else lived).append((i, argv))
-    d.drain()
-    assert len(died) > 200 and len(lived) > 200, (len(died), len(lived))
+    # What the kernel leaves to user space may have ended by itself before its verdict: that says what it would have been.
+    missed = {int(re.search(r"tag(\d+)", line["cmdline"])[1]) for line in d.drain() if line.get("action") == "missed-kill"}
+    died += [each for each in lived if each[0] in missed]
+    lived = [each for each in lived if each[0] not in missed]
+    assert len(died) > 100 and len(lived) > 100, (len(died), len(lived))
     for kills, execs in ((True, died), (False, lived)):
         audit = tmp_path / f"audit{kills}.log"
         audit.write_text("\n".join(line for i, argv in execs for line in audit_records(i, argv, path)) + "\n")
