@@ -55,7 +55,7 @@ class PsParser : public Parser {
     line = without_return(line);
     const std::vector<std::string_view> fields = fields_of(line.substr(0, 512));
     if (fields.empty()) return Kind::kOther;
-    if (is_ps_header(fields)) {
+    if (!known_ && is_ps_header(fields)) {
       columns_ = fields.size() - 1;
       started_ = static_cast<std::size_t>(std::find(fields.begin(), fields.end(), "STARTED") -
                                           fields.begin());
@@ -103,7 +103,7 @@ class ExecsnoopParser : public Parser {
     const std::vector<std::string_view> fields = fields_of(line.substr(0, 512));
     if (fields.empty() || line.substr(0, 9) == "Attaching" || line.substr(0, 7) == "Tracing")
       return Kind::kOther;
-    if (is_header(fields)) {
+    if (!known_ && is_header(fields)) {
       columns_ = fields.size() - 1;
       ret_ =
           static_cast<std::size_t>(std::find(fields.begin(), fields.end(), "RET") - fields.begin());
