@@ -320,6 +320,11 @@ def containers():
     part.run(report, BUILD, Daemon, resident_mib)
 
 
+def replay():
+    import replay as part
+    part.run(report, BUILD, WORK, rules(50_000), config(50_000), ROUNDS)
+
+
 def operator(inside):
     import operating as part
     part.run(report, inside, Daemon, ROUNDS)
@@ -332,11 +337,11 @@ def main():
     about = {"machine": f"{machine}, {os.cpu_count()} CPUs", "kernel": platform.release(), "commit": commit, "rounds": ROUNDS}
     print(json.dumps(about))
     try:
-        for part in (matcher, escapes, decisions, life, exec_cost, flow, containers, operator, monero):
+        for part in (matcher, replay, escapes, decisions, life, exec_cost, flow, containers, operator, monero):
             wanted = os.environ.get("BENCH_ONLY")
             if wanted and part.__name__ not in wanted.split(","):
                 continue
-            part(*([inside, outside] if part in (exec_cost, flow) else [] if part in (matcher, containers) else [inside]))
+            part(*([inside, outside] if part in (exec_cost, flow) else [] if part in (matcher, replay, containers) else [inside]))
     finally:
         shutil.rmtree(WORK)
         for path in (inside, outside):
