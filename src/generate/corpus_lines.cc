@@ -39,14 +39,14 @@ constexpr std::array kHidden{
 }  // namespace
 
 std::string hide_secrets(std::string line, std::size_t& count) {
-  static const auto* const kPatterns = [] {
+  static const auto* const patterns = [] {
     auto* all = new std::array<std::unique_ptr<RE2>, kHidden.size()>;
     for (std::size_t i = 0; i < kHidden.size(); ++i)
       all->at(i) = std::make_unique<RE2>(kHidden.at(i).pattern);
     return all;
   }();
   for (std::size_t i = 0; i < kHidden.size(); ++i) {
-    const int replaced = RE2::GlobalReplace(&line, *kPatterns->at(i), kHidden.at(i).replacement);
+    const int replaced = RE2::GlobalReplace(&line, *patterns->at(i), kHidden.at(i).replacement);
     if (kHidden.at(i).secret) count += static_cast<std::size_t>(replaced);
   }
   return line;

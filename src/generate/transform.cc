@@ -127,18 +127,21 @@ class Maker {
     }
   }
 
+  [[nodiscard]] std::vector<std::string> flags() const {
+    switch (seed_->kind) {
+      case SeedKind::kPool:
+        return {"-o", "-p", "-s", "-u"};
+      case SeedKind::kAlgorithm:
+        return {"-a", "-a ", "-a=", "--algo ", "--algo=", "--algorithm ", "--algorithm="};
+      case SeedKind::kCoin:
+        return {"--coin ", "--coin=", "--currency ", "--currency="};
+      default:
+        return {};
+    }
+  }
+
   void glued(const Base& base) {
-    static const std::vector<std::string> kPool{"-o", "-p", "-s", "-u"};
-    static const std::vector<std::string> kAlgorithm{
-        "-a", "-a ", "-a=", "--algo ", "--algo=", "--algorithm ", "--algorithm="};
-    static const std::vector<std::string> kCoin{"--coin ", "--coin=", "--currency ", "--currency="};
-    static const std::vector<std::string> kOther{"-"};
-    const auto& flags = seed_->kind == SeedKind::kPool        ? kPool
-                        : seed_->kind == SeedKind::kAlgorithm ? kAlgorithm
-                        : seed_->kind == SeedKind::kCoin      ? kCoin
-                                                              : kOther;
-    if (base.kind == RuleKind::kSubstring || &flags == &kOther) return;
-    for (const std::string& flag : flags)
+    for (const std::string& flag : flags())
       add(RuleKind::kWord, flag + base.text, longer(base.chain, "glued:" + flag));
   }
 
