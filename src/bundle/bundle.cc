@@ -72,14 +72,17 @@ Result<File> file_of(const Json& json) {
 Result<Recipe> recipe_of(const Json& json, const Bundle& bundle) {
   Recipe recipe{.rules = text_of(json, "rules"),
                 .seeds = json.at("seeds").get<std::vector<std::string>>(),
-                .dropped = json.at("dropped").get<std::vector<std::string>>()};
+                .settings = text_of(json, "settings"),
+                .decisions = text_of(json, "decisions")};
   const auto has = [&](const std::string& path, Role role) {
     const File* file = bundle.find(path);
     return file != nullptr && file->role == role;
   };
   const bool seeds = std::all_of(recipe.seeds.begin(), recipe.seeds.end(),
                                  [&](const auto& path) { return has(path, Role::kSeeds); });
-  if (!has(recipe.rules, Role::kRules) || !seeds)
+  const bool settings = recipe.settings.empty() || has(recipe.settings, Role::kSeeds);
+  const bool decisions = recipe.decisions.empty() || has(recipe.decisions, Role::kProvenance);
+  if (!has(recipe.rules, Role::kRules) || !seeds || !settings || !decisions)
     return fail("how a file is generated names files that are not in it");
   return recipe;
 }
@@ -116,8 +119,10 @@ Result<std::string> to_json(const Bundle& bundle) {
   }
   Json recipes = Json::array();
   for (const Recipe& recipe : bundle.recipes) {
-    recipes.push_back(
-        {{"rules", recipe.rules}, {"seeds", recipe.seeds}, {"dropped", recipe.dropped}});
+    recipes.push_back({{"rules", recipe.rules},
+                       {"seeds", recipe.seeds},
+                       {"settings", recipe.settings},
+                       {"decisions", recipe.decisions}});
   }
   const Json whole{{"format", kFormat},
                    {"made_by", bundle.made_by},

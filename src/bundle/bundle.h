@@ -27,9 +27,12 @@ struct File {
 
 // How a rule file is generated anew.
 struct Recipe {
-  std::string rules;                 // path of what comes out
-  std::vector<std::string> seeds;    // paths, in the order in which they are given
-  std::vector<std::string> dropped;  // ids of candidates that are left out
+  std::string rules;               // path of what comes out
+  std::vector<std::string> seeds;  // paths, in the order in which they are given
+  std::string settings;            // path, or none
+  // Path of the provenance whose verdicts hold, or none: with it rules come out the same without
+  // the corpora, which are large and tell about other people's machines.
+  std::string decisions;
 
   bool operator==(const Recipe&) const = default;
 };
@@ -58,9 +61,6 @@ Result<std::string> to_json(const Bundle& bundle);
 // that stands beside it, every path must be one that path_of() gives, so that whoever writes the
 // files writes nowhere else. Errors name the file or the key, and quote no content.
 Result<Bundle> from_json(std::string_view text);
-
-// Where an import writes what a recipe leaves out, one id a line, for `rules generate --without`.
-std::string dropped_path(const Recipe& recipe);
 
 // What the reader of a bundle should know, as Markdown; goes along in every one.
 std::string how_to(const Bundle& bundle);

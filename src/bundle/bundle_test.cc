@@ -18,10 +18,12 @@ Bundle example() {
                      .role = Role::kRules,
                      .text = "bannedCommandStrings: [\"secret \\\" word\"]\n"},
                     {.path = "seeds/pools.yaml", .role = Role::kSeeds, .text = "groups: []\n\tü"},
+                    {.path = "provenance/pools", .role = Role::kProvenance, .text = "{}"},
                     {.path = "tests/ci.yaml", .role = Role::kTests, .text = ""}},
           .recipes = {{.rules = "rules/pools.yaml",
                        .seeds = {"seeds/pools.yaml"},
-                       .dropped = {"r2345672345672345"}}}};
+                       .settings = {},
+                       .decisions = "provenance/pools"}}};
 }
 
 json example_json() { return json::parse(*to_json(example())); }
@@ -111,10 +113,8 @@ TEST(BundleTest, BoundsTheFiles) {
 
 TEST(BundleTest, SaysHowToGoOn) {
   const std::string text = how_to(example());
-  EXPECT_THAT(
-      text,
-      HasSubstr("cryptnono rules generate -s seeds/pools.yaml --without "
-                "provenance/pools.yaml.dropped -o new.yaml && cmp new.yaml rules/pools.yaml"));
+  EXPECT_THAT(text, HasSubstr("cryptnono rules generate -s seeds/pools.yaml --decisions "
+                              "provenance/pools -o new.yaml && cmp new.yaml rules/pools.yaml"));
   EXPECT_THAT(text, HasSubstr("| `tests/ci.yaml` |"));
 }
 

@@ -41,21 +41,15 @@ std::string regenerate(const Bundle& bundle) {
     return "No rule file in here was generated: they are as people wrote them.\n";
   std::string out;
   for (const Recipe& recipe : bundle.recipes) {
-    out += fmt::format(
-        "    cryptnono rules generate -s {}{} -o new.yaml && cmp new.yaml {}\n",
-        fmt::join(recipe.seeds, " -s "),
-        recipe.dropped.empty() ? "" : fmt::format(" --without {}", dropped_path(recipe)),
-        recipe.rules);
+    out += fmt::format("    cryptnono rules generate -s {}", fmt::join(recipe.seeds, " -s "));
+    if (!recipe.settings.empty()) out += " --settings " + recipe.settings;
+    if (!recipe.decisions.empty()) out += " --decisions " + recipe.decisions;
+    out += fmt::format(" -o new.yaml && cmp new.yaml {}\n", recipe.rules);
   }
   return "Byte for byte, by the same version of the program:\n\n" + out;
 }
 
 }  // namespace
-
-std::string dropped_path(const Recipe& recipe) {
-  std::string name = recipe.rules.substr(recipe.rules.find('/') + 1);
-  return "provenance/" + name + ".dropped";
-}
 
 std::string how_to(const Bundle& bundle) {
   return fmt::format(

@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "commands/rule_words.h"
 #include "config/actions.h"
+#include "config/address_range.h"
 #include "config/rule_id.h"
 
 namespace cryptnono::commands {
@@ -32,7 +33,18 @@ class Search {
   // How many rules have the id.
   int run() {
     for (const config::RuleGroup& group : config_.execwhacker.groups) look_in(group);
-    // PLACE of banned addresses: those of Tcpflowkiller::groups, by their text.
+    const config::Tcpflowkiller& flow = config_.tcpflowkiller;
+    for (const config::AddressRange& ban : flow.bans) {
+      const bool grouped = ban.group < flow.groups.size();
+      if (!grouped && flow.id_key.empty()) continue;  // has no id
+      const config::AddressGroup whole{.name = "tcpflowkiller",
+                                       .purpose = {},
+                                       .id_key = flow.id_key,
+                                       .action = flow.action,
+                                       .report_first = {}};
+      look_at(grouped ? flow.groups[ban.group] : whole, RuleKind::kAddress, config::range_text(ban),
+              ban.origin);
+    }
     return found_;
   }
 
@@ -52,17 +64,20 @@ class Search {
       look_at(group, RuleKind::kAllowExecutable, each.path, each.origin);
   }
 
-  void look_at(const config::RuleGroup& group, RuleKind kind, std::string_view text,
-               config::Origin origin) {
+  // Group: config::RuleGroup or config::AddressGroup.
+  template <typename Group>
+  void look_at(const Group& group, RuleKind kind, std::string_view text, config::Origin origin) {
     // Without the key of the file it stands in, a rule is called by its place.
     if (config::rule_id(group.id_key, kind, text, group.name, origin) != id_) return;
     ++found_;
     out_ << fmt::format("rule: {}\nkind: {}\ngroup: {}\n", for_terminal(id_),
                         config::kind_words(kind), for_terminal(group.name));
     if (!group.purpose.empty()) out_ << "purpose: " << for_terminal(group.purpose) << '\n';
-    if (kind == RuleKind::kWord || kind == RuleKind::kSubstring)
-      out_ << "action: " << config::action_word(group.action.value_or(config_.execwhacker.action))
-           << '\n';
+    if (kind == RuleKind::kWord || kind == RuleKind::kSubstring || kind == RuleKind::kAddress) {
+      const config::Action detectors =
+          kind == RuleKind::kAddress ? config_.tcpflowkiller.action : config_.execwhacker.action;
+      out_ << "action: " << config::action_word(group.action.value_or(detectors)) << '\n';
+    }
     out_ << "place: " << for_terminal(place_of(config_, origin)) << '\n';
     if (reveal_) out_ << "text: " << for_terminal(text) << '\n';
   }

@@ -31,13 +31,12 @@ struct Tally {
 
 class Report {
  public:
-  Report(const config::Config& config, const detect::ExecRules& now,
-         const config::Config* old_config, const detect::ExecRules* before, bool reveal)
-      : config_(config), now_(now), old_config_(old_config), before_(before), reveal_(reveal) {}
+  Report(const detect::ExecRules& now, const detect::ExecRules* before, bool reveal)
+      : now_(now), before_(before), reveal_(reveal) {}
 
   void add(const std::string& log, const Record& record, const Verdict& now,
            const Verdict& before) {
-    const std::string rule = rule_of(config_, now_, now);
+    const std::string rule = rule_of(now_, now);
     if (now.what != Verdict::What::kLives) {
       note(verdicts_[word(now.what)], log, record);
       Tally& by_rule = rules_[{word(now.what), group_of(now_, now), rule}];
@@ -46,7 +45,7 @@ class Report {
     if (before_ == nullptr) return;
     const bool dies = now.what == Verdict::What::kDies;
     const bool died = before.what == Verdict::What::kDies;
-    const std::string old_rule = rule_of(*old_config_, *before_, before);
+    const std::string old_rule = rule_of(*before_, before);
     if (dies && !died)
       note(changes_[{"newly killed", old_words(before, old_rule), rule}], log, record);
     if (!dies && died)
@@ -119,10 +118,9 @@ class Report {
   static std::string rule_text(const detect::ExecRules& rules, const Verdict& verdict) {
     return ascii_lower(rules.rule_text(verdict.rule));
   }
-  [[nodiscard]] std::string rule_of(const config::Config& config, const detect::ExecRules& rules,
-                                    const Verdict& verdict) const {
+  [[nodiscard]] std::string rule_of(const detect::ExecRules& rules, const Verdict& verdict) const {
     if (verdict.what == Verdict::What::kLives) return "no rule";
-    return rule_name(config, rules, verdict.rule, reveal_);
+    return rule_name(rules, verdict.rule, reveal_);
   }
   static std::string old_words(const Verdict& verdict, const std::string& rule) {
     return verdict.what == Verdict::What::kLives ? rule : word(verdict.what);
@@ -139,9 +137,7 @@ class Report {
     tally.examples.push_back(std::move(where));
   }
 
-  const config::Config& config_;
   const detect::ExecRules& now_;
-  const config::Config* old_config_;
   const detect::ExecRules* before_;
   bool reveal_;
   std::map<std::string, Tally> verdicts_;
@@ -235,8 +231,7 @@ int run_replay(const ReplayCommand& command, std::ostream& out, std::ostream& er
     sets.push_back({.rules = *rules, .dry_run = each == all[0] ? config->dry_run : old->dry_run});
   }
   const replay::Prefilter filter(all);
-  Report report(*config, *sets[0].rules, old ? &*old : nullptr, old ? sets[1].rules.get() : nullptr,
-                command.inputs.reveal);
+  Report report(*sets[0].rules, old ? sets[1].rules.get() : nullptr, command.inputs.reveal);
   replay::Replayer replayer(sets, filter, {.exact = command.exact});
   nlohmann::ordered_json json;
   for (const std::string& log : command.logs) {

@@ -3,13 +3,11 @@
 
 #include <string>
 
-#include "config/types.h"
 #include "detect/exec/exec_rules.h"
 
 namespace cryptnono::commands {
 
 // The rule's id; with `reveal` its text in quotes, too.
-std::string rule_name(const config::Config& config, const detect::ExecRules& rules,
-                      std::uint32_t rule, bool reveal);
+std::string rule_name(const detect::ExecRules& rules, std::uint32_t rule, bool reveal);
 
 }  // namespace cryptnono::commands

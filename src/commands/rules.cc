@@ -1,12 +1,13 @@
 #include "commands/rules.h"
 
-#include "commands/rules_seal.h"
-#include "commands/rules_corpus.h"
-#include "commands/rules_generate.h"
 #include <iostream>
 #include <memory>
 
 #include "commands/replay.h"
+#include "commands/rules_bundle.h"
+#include "commands/rules_corpus.h"
+#include "commands/rules_generate.h"
+#include "commands/rules_seal.h"
 #include "commands/rules_tests.h"
 
 namespace cryptnono::commands {
@@ -30,6 +31,8 @@ std::vector<Subcommand> add_rules_commands(CLI::App& cli) {
   add_seal_commands(*rules, all);
   all.push_back(add_generate_command(*rules));
   all.push_back(add_corpus_command(*rules));
+  all.push_back(add_export_command(*rules));
+  all.push_back(add_import_command(*rules));
   all.push_back(make(rules->add_subcommand("test", "Check command lines that must die or live"),
                      run_rules_test));
   all.push_back(

@@ -103,7 +103,7 @@ Result<void> make_corpus(const Options& options, std::ostream& err) {
     const std::string text = TRY(read_input(path));
     each_line(text, '\n', [&](std::string_view line) { lines.add(line); });
   }
-  TRY(write_private(options.out, lines.text()));
+  TRY(write_out(options.out, lines.text(), Existing::kReplace));
   err << fmt::format("{} lines; {} secrets hidden, {} lines left out (not UTF-8, or too long)\n",
                      lines.size(), lines.hidden(), lines.left_out());
   if (options.processes || !options.histories.empty()) {

@@ -4,11 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <iostream>
+#include <utility>
 
 #include "base/fd.h"
+#include "config/read_file.h"
+#include "seal/seal.h"
 
 namespace cryptnono::commands {
 
@@ -34,30 +37,57 @@ Result<std::string> read_input(const std::string& path) {
   }
 }
 
-Result<void> write_private(const std::string& path, std::string_view text) {
-  if (path.empty() || path == "-") {
-    std::cout << text << std::flush;
-    if (!std::cout) return fail("cannot write to standard output");
-    return {};
+Result<std::string> read_opened(const std::string& path, const seal::Identities& identities) {
+  const Result<config::FileText> text = config::read_file(path, identities);
+  if (!text) {
+    const ExitCode code = text.error().code;
+    return fail(path + ": " + text.error().message,
+                code == ExitCode::kNotPermitted ? code : ExitCode::kConfig);
   }
-  std::string temporary = path + ".XXXXXX";
-  const Fd file(mkostemp(temporary.data(), O_CLOEXEC));  // mode 0600
-  if (!file) return fail_errno(temporary, errno);
+  return std::string(text->sealed() ? seal::without_padding(*text) : text->view());
+}
+
+namespace {
+
+Result<void> write_all(int fd, std::string_view text) {
   while (!text.empty()) {
-    const ssize_t written = write(file.get(), text.data(), text.size());
+    const ssize_t written = write(fd, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      const int error = errno;
-      unlink(temporary.c_str());
-      return fail_errno(temporary, error);
-    }
+    if (written < 0) return fail_errno("cannot write", errno);
     text.remove_prefix(static_cast<std::size_t>(written));
   }
-  if (fsync(file.get()) != 0 || rename(temporary.c_str(), path.c_str()) != 0) {
-    const int error = errno;
-    unlink(temporary.c_str());
-    return fail_errno(path, error);
-  }
+  return {};
+}
+
+Result<void> put(const std::string& path, std::string_view text, Existing existing) {
+  std::string temporary = path + ".XXXXXX";
+  const Fd fd(mkostemp(temporary.data(), O_CLOEXEC));  // mode 0600
+  if (!fd) return fail_errno("cannot write", errno);
+  const auto write = [&]() -> Result<void> {
+    TRY(write_all(fd.get(), text));
+    if (fsync(fd.get()) != 0) return fail_errno("cannot write", errno);
+    const unsigned flags = existing == Existing::kRefuse ? RENAME_NOREPLACE : 0;
+    if (renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), flags) == 0) return {};
+    if (errno == EEXIST) return fail("is there already; --force overwrites it", ExitCode::kUsage);
+    return fail_errno("cannot write", errno);
+  };
+  Result<void> written = write();
+  if (!written) unlink(temporary.c_str());
+  return written;
+}
+
+}  // namespace
+
+Result<void> write_private(const std::string& path, std::string_view text, Existing existing) {
+  Result<void> written = put(path, text, existing);
+  if (!written) return tl::unexpected(with_context(path, std::move(written.error())));
+  return {};
+}
+
+Result<void> write_out(const std::string& path, std::string_view text, Existing existing) {
+  if (!path.empty() && path != "-") return write_private(path, text, existing);
+  Result<void> written = write_all(STDOUT_FILENO, text);
+  if (!written) return tl::unexpected(with_context("standard output", std::move(written.error())));
   return {};
 }
 

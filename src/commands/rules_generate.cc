@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "commands/inputs.h"
 #include "commands/rules_files.h"
 #include "generate/generate.h"
 
@@ -14,6 +15,7 @@ namespace cryptnono::commands {
 namespace {
 
 struct Options {
+  Inputs inputs;  // --identity
   std::vector<std::string> seeds;
   std::vector<std::string> corpora;
   std::string settings;
@@ -25,16 +27,20 @@ struct Options {
   bool reveal = false;
 };
 
-Result<generate::NamedText> read_named(const std::string& path) {
-  return generate::NamedText{path, TRY(read_input(path))};
+Result<generate::NamedText> read_named(const std::string& path,
+                                       const seal::Identities& identities) {
+  return generate::NamedText{path, TRY(read_opened(path, identities))};
 }
 
 Result<generate::Inputs> read_inputs(const Options& options) {
   generate::Inputs inputs;
-  for (const std::string& path : options.seeds) inputs.seeds.push_back(TRY(read_named(path)));
-  for (const std::string& path : options.corpora) inputs.corpora.push_back(TRY(read_named(path)));
-  if (!options.settings.empty()) inputs.settings = TRY(read_named(options.settings));
-  if (!options.decisions.empty()) inputs.decisions = TRY(read_named(options.decisions));
+  const seal::Identities identities = TRY(seal::Identities::load(options.inputs.identity_paths()));
+  for (const std::string& path : options.seeds)
+    inputs.seeds.push_back(TRY(read_named(path, identities)));
+  for (const std::string& path : options.corpora)
+    inputs.corpora.push_back({path, TRY(read_input(path))});
+  if (!options.settings.empty()) inputs.settings = TRY(read_named(options.settings, identities));
+  if (!options.decisions.empty()) inputs.decisions = TRY(read_named(options.decisions, identities));
   inputs.on_hit = options.on_hit;
   inputs.reveal_provenance = options.reveal;
   return inputs;
@@ -44,7 +50,8 @@ Result<void> write_output(const Options& options, const generate::Output& output
   if (!options.report.empty()) {
     const bool json = options.report.size() > 5 &&
                       options.report.compare(options.report.size() - 5, 5, ".json") == 0;
-    TRY(write_private(options.report, json ? output.report_json : output.report_text));
+    TRY(write_out(options.report, json ? output.report_json : output.report_text,
+                  Existing::kReplace));
   }
   if (output.failed) {
     return fail(fmt::format(
@@ -52,8 +59,9 @@ Result<void> write_output(const Options& options, const generate::Output& output
         "them)",
         output.counts.hit, output.counts.too_short));
   }
-  if (!options.provenance.empty()) TRY(write_private(options.provenance, output.provenance));
-  return write_private(options.out, output.rules);
+  if (!options.provenance.empty())
+    TRY(write_out(options.provenance, output.provenance, Existing::kReplace));
+  return write_out(options.out, output.rules, Existing::kReplace);
 }
 
 int run_generate(const Options& options, std::ostream& err) {
@@ -93,6 +101,7 @@ Subcommand add_generate_command(CLI::App& rules) {
                    "Honest lines to measure against; may be given several times")
       ->take_all()
       ->allow_extra_args(false);
+  options->inputs.add_identities_to(*command);
   one("--settings", options->settings, "What is made of which kind of seed");
   one("--decisions", options->decisions,
       "The provenance of an earlier run, whose verdicts hold instead of corpora");

@@ -1,21 +1,18 @@
 #include "commands/rules_seal.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
 #include <iostream>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "base/fd.h"
 #include "base/result.h"
 #include "commands/inputs.h"
+#include "commands/rules_files.h"
 #include "config/load.h"
 #include "config/read_file.h"
 #include "seal/open.h"
@@ -46,38 +43,6 @@ int say(std::string_view file, const Error& error) {
 // "-" is standard input, so that a plaintext need not be in a file.
 std::string path_of(const std::string& file) { return file == "-" ? "/dev/stdin" : file; }
 
-Result<void> write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return fail_errno("cannot write", errno);
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
-// A file that is there whole or not at all, and is its owner's alone.
-Result<void> write_file(const std::string& path, std::string_view text, bool force) {
-  std::string temporary = path + ".XXXXXX";
-  const Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));  // 0600
-  if (!fd) return fail_errno("cannot write", errno);
-  const auto write = [&]() -> Result<void> {
-    TRY(write_all(fd.get(), text));
-    if (::fsync(fd.get()) != 0) return fail_errno("cannot write", errno);
-    if (force) {
-      if (::rename(temporary.c_str(), path.c_str()) != 0) return fail_errno("cannot write", errno);
-      return {};
-    }
-    if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0)
-      return {};
-    if (errno == EEXIST) return fail("is there already; --force overwrites it", ExitCode::kUsage);
-    return fail_errno("cannot write", errno);
-  };
-  Result<void> written = write();
-  if (!written) ::unlink(temporary.c_str());
-  return written;
-}
-
 // -o is asked before any work: what it refuses should not cost a passphrase or a wait.
 Result<void> may_write(const Options& options) {
   struct stat status {};
@@ -86,10 +51,11 @@ Result<void> may_write(const Options& options) {
 }
 
 int put(const Options& options, std::string_view text) {
-  const Result<void> written = options.out.empty() ? write_all(STDOUT_FILENO, text)
-                                                   : write_file(options.out, text, options.force);
+  const Result<void> written =
+      write_out(options.out, text, options.force ? Existing::kReplace : Existing::kRefuse);
   if (written) return static_cast<int>(ExitCode::kOk);
-  return say(options.out.empty() ? "standard output" : options.out, written.error());
+  std::cerr << written.error().message << '\n';
+  return static_cast<int>(written.error().code);
 }
 
 int run_seal(const Options& options) {

@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <string_view>
 
 #include "commands/rule_name.h"
+#include "commands/rules_files.h"
 #include "config/document.h"
 #include "replay/replay.h"
 
@@ -108,10 +107,10 @@ class CaseReader {
 };
 
 // What is wrong with the verdict; "" if it is as it must be. Never quotes the command line.
-std::string fault_of(const Case& one, const config::Config& config, const detect::ExecRules& rules,
+std::string fault_of(const Case& one, const detect::ExecRules& rules,
                      const replay::Verdict& verdict, bool reveal) {
   using What = replay::Verdict::What;
-  const std::string rule = rule_name(config, rules, verdict.rule, reveal);
+  const std::string rule = rule_name(rules, verdict.rule, reveal);
   if (!one.must_die)
     return verdict.what == What::kDies ? "must live, and would die by " + rule : std::string();
   if (verdict.what == What::kLives) return "must die, and no rule hits";
@@ -144,16 +143,20 @@ int run_rules_test(const RulesTestCommand& command, std::ostream& out, std::ostr
   std::vector<bool> hit((*rules)->size());
   std::size_t passed = 0;
   std::size_t failed = 0;
+  const auto identities = seal::Identities::load(command.inputs.identity_paths());
+  if (!identities) {
+    err << identities.error().message << '\n';
+    return static_cast<int>(identities.error().code);
+  }
   for (const std::string& file : command.tests) {
-    std::ifstream in(file, std::ios::binary);
-    if (!in) {
-      err << file << ": cannot be read\n";
-      return static_cast<int>(ExitCode::kFailure);
+    const Result<std::string> text = read_opened(file, *identities);
+    if (!text) {
+      err << text.error().message << '\n';
+      return static_cast<int>(text.error().code);
     }
-    const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
     config::Diagnostics diagnostics;
     std::vector<Case> cases;
-    const auto document = config::parse_document(file, text, diagnostics);
+    const auto document = config::parse_document(file, *text, diagnostics);
     if (document && document->root()) CaseReader(file, diagnostics, cases).read(*document->root());
     if (diagnostics.has_errors()) {
       for (const auto& each : diagnostics.take_errors()) err << to_string(each) << '\n';
@@ -162,7 +165,7 @@ int run_rules_test(const RulesTestCommand& command, std::ostream& out, std::ostr
     for (const Case& one : cases) {
       const replay::Verdict verdict = set.judge(one.record);
       if (one.must_die && verdict.rule < hit.size()) hit[verdict.rule] = true;
-      const std::string fault = fault_of(one, *config, **rules, verdict, command.inputs.reveal);
+      const std::string fault = fault_of(one, **rules, verdict, command.inputs.reveal);
       ++(fault.empty() ? passed : failed);
       if (fault.empty()) continue;
       out << fmt::format("{}:{}: {}{}{}\n", file, one.position.line, fault,
@@ -173,7 +176,7 @@ int run_rules_test(const RulesTestCommand& command, std::ostream& out, std::ostr
     for (std::uint32_t rule = 0; rule < hit.size(); ++rule) {
       if (!hit[rule])
         err << fmt::format("warning: no case dies by {}\n",
-                           rule_name(*config, **rules, rule, command.inputs.reveal));
+                           rule_name(**rules, rule, command.inputs.reveal));
     }
   }
   out << fmt::format("{} cases: {} as they must be, {} not\n", passed + failed, passed, failed);

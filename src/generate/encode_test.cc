@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "generate/rule_id.h"
+#include "config/rule_id.h"
 
 namespace cryptnono::generate {
 namespace {
@@ -32,11 +32,12 @@ TEST(Hex, IsLowerCase) {
 
 TEST(RuleId, IsTheHashThatEverybodyElseComputes) {
   // printf 'wxmrig' | openssl dgst -sha256 -hmac 0123456789abcdef -binary | head -c10 | base32
-  EXPECT_EQ(rule_id("0123456789abcdef", RuleKind::kWord, "xmrig"), "rz2zqbo6lehljnl4n");
-  EXPECT_EQ(rule_id("0123456789abcdef", RuleKind::kWord, "XMRig"),
-            rule_id("0123456789abcdef", RuleKind::kWord, "xmrig"));
-  EXPECT_NE(rule_id("0123456789abcdef", RuleKind::kSubstring, "xmrig"),
-            rule_id("0123456789abcdef", RuleKind::kWord, "xmrig"));
+  EXPECT_EQ(config::rule_id("0123456789abcdef", config::RuleKind::kWord, "xmrig"),
+            "rz2zqbo6lehljnl4n");
+  EXPECT_EQ(config::rule_id("0123456789abcdef", config::RuleKind::kWord, "XMRig"),
+            config::rule_id("0123456789abcdef", config::RuleKind::kWord, "xmrig"));
+  EXPECT_NE(config::rule_id("0123456789abcdef", config::RuleKind::kSubstring, "xmrig"),
+            config::rule_id("0123456789abcdef", config::RuleKind::kWord, "xmrig"));
 }
 
 TEST(Sha256, OfNothing) {

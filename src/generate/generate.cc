@@ -93,8 +93,9 @@ Outcome generate(const Inputs& inputs) {
   run.candidates = make_candidates(run.seeds, run.settings);
   run.verdicts.resize(run.candidates.size());
   run.hits.resize(run.candidates.size());
+  const std::string id_key = config::id_key_of(run.seeds.id_key);
   for (const Candidate& candidate : run.candidates)
-    run.ids.push_back(rule_id(run.seeds.id_key, candidate.kind, candidate.text));
+    run.ids.push_back(config::rule_id(id_key, candidate.kind, candidate.text));
   if (inputs.decisions) {
     apply_decisions(*inputs.decisions, run, diagnostics);
   } else if (const Result<void> judged = judge(inputs, run); !judged) {

@@ -5,11 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "generate/rule_id.h"
+#include "config/rule_id.h"
 #include "generate/seeds.h"
 #include "generate/settings.h"
 
 namespace cryptnono::generate {
+
+using config::RuleKind;
 
 // Bounds below which a text is not made into a rule; docs/rules.md has the sums.
 inline constexpr std::size_t kMinWordBytes = 4;      // plain words: shorter ones count as hits

@@ -16,12 +16,14 @@ ruleIdKey: "0123456789abcdef0123456789abcdef"
 groups:
   - id: miners
     purpose: Programs that mine
-    minerNames: [frobnicoin, common]
+    seeds:
+      minerNames: [frobnicoin, common]
     allowedCommandPatterns: ['^/usr/bin/git ']
   - id: pools
     purpose: Where they mine
     action: report
-    pools: [pool.frobnicoin.example]
+    seeds:
+      pools: [pool.frobnicoin.example]
 """
 TESTS = """\
 mustDie: ["/tmp/frobnicoin --help"]
@@ -54,11 +56,11 @@ def theirs(tmp_path, key):
     (work / "seeds.yaml").write_text(SEEDS)
     (work / "corpus").write_text("git commit --amend common\n" * 3)
     (work / "tests.yaml").write_text(TESTS)
-    run("rules", "generate", "-s", work / "seeds.yaml", "--corpus", work / "corpus", "--dropped", work / "rules.dropped",
+    run("rules", "generate", "-s", work / "seeds.yaml", "--corpus", work / "corpus", "--provenance", work / "rules.provenance",
         "-o", work / "rules.yaml")
     plain = {path.name: path.read_bytes() for path in work.iterdir()}
     for name in ("seeds.yaml", "rules.yaml", "tests.yaml"):
-        run("rules", "seal", "--any", "-r", recipient, "-o", work / (name + ".age"), work / name)
+        run("rules", "seal", "--any-file", "-r", recipient, "-o", work / (name + ".age"), work / name)
         (work / name).unlink()
     return {"directory": work, "identity": identity, "plain": plain}
 
@@ -66,7 +68,7 @@ def theirs(tmp_path, key):
 def export(theirs, *more, recipient, out, code=0):
     work = theirs["directory"]
     return run("rules", "export", "-c", work / "rules.yaml.age", "--identity", theirs["identity"], "--seeds", work / "seeds.yaml.age",
-               "--dropped", work / "rules.dropped", "--tests", work / "tests.yaml.age", "-r", recipient, "-o", out, *more, code=code)
+               "--provenance", work / "rules.provenance", "--tests", work / "tests.yaml.age", "-r", recipient, "-o", out, *more, code=code)
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def test_imported_elsewhere_the_rules_are_the_same_bytes_and_generate_again(tmp_
     assert "byte for byte the same" in said
     assert (ours / "rules/rules.yaml").read_bytes() == theirs["plain"]["rules.yaml"]
     assert (ours / "seeds/seeds.yaml").read_bytes() == theirs["plain"]["seeds.yaml"]
-    assert b"common" not in theirs["plain"]["rules.yaml"], "the corpus has it, so it was dropped"
+    assert b'- "common"' not in theirs["plain"]["rules.yaml"], "the corpus has it, so it was dropped"
     # The commands of the bundle's own instructions, as they stand there.
     how_to = (ours / "documents/HOW-TO.md").read_text()
     command = re.search(r"^    (cryptnono rules generate .*)$", how_to, re.M)[1]
@@ -106,7 +108,7 @@ def test_without_this_program_age_and_jq_do(taken, theirs):
 def test_sealed_to_the_importers_key_no_plaintext_touches_the_disk(tmp_path, taken, theirs):
     ours = tmp_path / "elsewhere"
     run("rules", "import", "--identity", taken["identity"], "-d", ours, "-r", taken["recipient"], taken["bundle"])
-    files = [path for path in tmp_path.rglob("*") if path.is_file() and path.parent != theirs["directory"]]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) >= 6
     assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
     sealed = ours / "rules/rules.yaml.age"
@@ -136,7 +138,7 @@ def test_an_edited_rule_file_goes_along_and_says_that_it_is_not_generated(tmp_pa
     bundle = tmp_path / "edited.bundle"
     said = run("rules", "export", "-c", edited, "--identity", theirs["identity"], "--seeds", theirs["directory"] / "seeds.yaml.age",
                "-r", recipient, "-o", bundle).stdout
-    assert "rules/edited.yaml: not what its seeds make; it goes along as it is" in said
+    assert "rules/edited.yaml: not what these seeds make; it goes along as it is" in said
     run("rules", "import", "--identity", identity, "-d", tmp_path / "there", "--plain", bundle)
     assert (tmp_path / "there/rules/edited.yaml").read_bytes() == edited.read_bytes()
 
@@ -151,7 +153,7 @@ def test_lists_of_addresses_go_along(tmp_path, key):
 
 
 def test_what_cannot_be_right_is_refused_and_nothing_is_written(tmp_path, theirs, taken, key):
-    ours = tmp_path / "ours"
+    ours = tmp_path / "somewhere"
     # A bundle that was altered and sealed again; another file; an existing directory; nobody to seal to.
     opened = json.loads(subprocess.run(["age", "-d", "-i", taken["identity"], taken["bundle"]], check=True, capture_output=True).stdout)
     opened["files"][0]["path"] = "rules/../../evil.yaml"
@@ -163,10 +165,10 @@ def test_what_cannot_be_right_is_refused_and_nothing_is_written(tmp_path, theirs
     assert not ours.exists()
     ours.mkdir()
     (ours / "precious").write_text("mine")
-    said = run("rules", "import", "--identity", taken["identity"], "-d", ours, "--plain", taken["bundle"], code=1).stderr
+    said = run("rules", "import", "--identity", taken["identity"], "-d", ours, "--plain", taken["bundle"], code=2).stderr
     assert "is not empty" in said and [path.name for path in ours.iterdir()] == ["precious"]
     # An export overwrites nothing, and needs rules that are right.
-    export(theirs, recipient=taken["recipient"], out=taken["bundle"], code=1)
+    export(theirs, recipient=taken["recipient"], out=taken["bundle"], code=2)
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("bannedCommandStrings: 7\n")
     said = run("rules", "export", "-c", wrong, "-r", taken["recipient"], "-o", tmp_path / "x", code=3).stderr

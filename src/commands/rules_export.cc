@@ -1,0 +1,137 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "bundle/bundle.h"
+#include "commands/inputs.h"
+#include "commands/rules_bundle.h"
+#include "commands/rules_files.h"
+#include "commands/rules_regenerate.h"
+#include "seal/seal.h"
+
+#ifndef CRYPTNONO_VERSION
+#define CRYPTNONO_VERSION "unknown"
+#endif
+
+namespace cryptnono::commands {
+
+namespace {
+
+using bundle::Bundle;
+using bundle::Role;
+
+struct Options {
+  Inputs inputs;
+  std::vector<std::string> seeds, tests, documents;
+  std::string settings, provenance;
+  seal::Recipients recipients;
+  std::string out;
+  bool force = false;
+};
+
+// What a sealed file is called once it is open.
+std::string_view without_seal(std::string_view file) {
+  constexpr std::string_view kSealed = ".age";
+  return file.ends_with(kSealed) ? file.substr(0, file.size() - kSealed.size()) : file;
+}
+
+// Returns the path in the bundle.
+Result<std::string> add(Bundle& bundle, Role role, const std::string& file,
+                        const seal::Identities& identities) {
+  std::string text = TRY(read_opened(file, identities));
+  std::string path = TRY(bundle::path_of(role, without_seal(file)));
+  bundle.files.push_back({.path = path, .role = role, .text = std::move(text)});
+  return path;
+}
+
+Result<Bundle> collect(const Options& options, const config::Config& config) {
+  const seal::Identities identities = TRY(seal::Identities::load(options.inputs.identity_paths()));
+  Bundle out{.made_by = "cryptnono " CRYPTNONO_VERSION, .files = {}, .recipes = {}};
+  const auto add_all = [&](Role role, const std::vector<std::string>& files,
+                           std::vector<std::string>& paths) -> Result<void> {
+    for (const std::string& file : files) paths.push_back(TRY(add(out, role, file, identities)));
+    return {};
+  };
+  std::vector<std::string> rules, seeds, rest;
+  TRY(add_all(Role::kRules, options.inputs.files, rules));
+  // Behind the files that were given stand the lists of addresses that they name.
+  const auto lists = static_cast<std::ptrdiff_t>(options.inputs.files.size());
+  TRY(add_all(Role::kAddresses, {config.files.begin() + lists, config.files.end()}, rest));
+  TRY(add_all(Role::kSeeds, options.seeds, seeds));
+  TRY(add_all(Role::kTests, options.tests, rest));
+  TRY(add_all(Role::kDocument, options.documents, rest));
+  bundle::Recipe recipe{.rules = {}, .seeds = std::move(seeds), .settings = {}, .decisions = {}};
+  if (!options.settings.empty())
+    recipe.settings = TRY(add(out, Role::kSeeds, options.settings, identities));
+  if (!options.provenance.empty())
+    recipe.decisions = TRY(add(out, Role::kProvenance, options.provenance, identities));
+  for (std::string& path : rules) {
+    if (recipe.seeds.empty()) break;
+    recipe.rules = std::move(path);
+    const Regenerated result = regenerate(out, recipe);
+    if (result == Regenerated::kSame) {
+      out.recipes.push_back(recipe);
+      std::cout << regenerated_words(recipe, result) << '\n';
+    } else {
+      std::cout << recipe.rules << ": not what these seeds make; it goes along as it is\n";
+    }
+  }
+  out.files.push_back(
+      {.path = "documents/HOW-TO.md", .role = Role::kDocument, .text = bundle::how_to(out)});
+  std::sort(out.files.begin(), out.files.end(),
+            [](const bundle::File& a, const bundle::File& b) { return a.path < b.path; });
+  return out;
+}
+
+Result<void> write(const Options& options, const Bundle& bundle) {
+  const std::string text = TRY(bundle::to_json(bundle));
+  const std::string sealed = TRY(seal::seal(seal::pad(text).view(), options.recipients));
+  return write_private(options.out, sealed, options.force ? Existing::kReplace : Existing::kRefuse);
+}
+
+int run_export(const Options& options) {
+  const auto stop = [](const Error& error) {
+    std::cerr << error.message << '\n';
+    return static_cast<int>(error.code);
+  };
+  // What is taken along must be good for something.
+  const std::optional<config::Config> config = options.inputs.load_or_say(std::cerr);
+  if (!config) return static_cast<int>(ExitCode::kConfig);
+  const Result<Bundle> bundle = collect(options, *config);
+  if (!bundle) return stop(bundle.error());
+  const Result<void> written = write(options, *bundle);
+  if (!written) return stop(written.error());
+  std::cout << fmt::format("{}: {} files, sealed\n", options.out, bundle->files.size());
+  return static_cast<int>(ExitCode::kOk);
+}
+
+}  // namespace
+
+Subcommand add_export_command(CLI::App& rules) {
+  CLI::App* command =
+      rules.add_subcommand("export", "Seal rules, and what they are made of, for who leaves");
+  const auto options = std::make_shared<Options>();
+  const auto many = [&](const char* name, std::vector<std::string>& out, const char* what) {
+    return command->add_option(name, out, what)->take_all()->allow_extra_args(false);
+  };
+  options->inputs.add_files_to(*command);
+  command->get_option("--config")->required();
+  many("--seeds", options->seeds, "Seed file; may be given several times");
+  command->add_option("--settings", options->settings, "The generator's settings");
+  command->add_option("--provenance", options->provenance,
+                      "The generator's provenance: what it had left out, it leaves out again");
+  many("--tests", options->tests, "File of `rules test`; may be given several times");
+  many("--document", options->documents, "Any other text; may be given several times");
+  many("-r,--recipient", options->recipients.keys, "Who may open it, as age takes it");
+  many("-R,--recipients-file", options->recipients.files, "File of such");
+  command->add_option("-o,--output", options->out, "The bundle")->required();
+  command->add_flag("--force", options->force, "Overwrite what is there");
+  return {command, [options] { return run_export(*options); }};
+}
+
+}  // namespace cryptnono::commands
