@@ -111,9 +111,11 @@ std::vector<std::string> Rollout::decide(config::Config& config) {
   const std::map<std::string, Found> found = groups_of(config);
   std::vector<std::string> warnings;
   const std::string& directory = config.state_directory;
+  const Now now = clock_();
+  const std::lock_guard file_lock(file_mutex_);
   if (!found.empty() && !directory.empty() && directory_ != directory) {
     directory_ = directory;
-    Result<RolloutState> state = read_state(directory);
+    Result<RolloutState> state = read_state(directory, now.unix_s);
     if (state)
       known_ = *std::move(state);
     else
@@ -122,7 +124,6 @@ std::vector<std::string> Rollout::decide(config::Config& config) {
   }
   if (directory.empty()) directory_.reset();
 
-  const Now now = clock_();
   const std::lock_guard lock(mutex_);
   pass(now);
   next_.clear();
@@ -195,6 +196,7 @@ int Rollout::wait_ms() const {
 }
 
 Result<void> Rollout::save(bool now) {
+  const std::lock_guard file_lock(file_mutex_);
   RolloutState state;
   const Now time = clock_();
   {
@@ -207,11 +209,11 @@ Result<void> Rollout::save(bool now) {
     }
   }
   const bool due = now || elapsed_ns(time.boot_ns, saved_ns_) >= kSaveEveryS * kSecondNs;
-  if (!directory_ || !due || state.empty() || state == known_) return {};
+  if (!directory_ || !due || state == known_) return {};
   saved_ns_ = time.boot_ns;
-  known_ = state;
-  Result<void> saved = write_state(*directory_, state);
+  Result<void> saved = write_state(*directory_, state, time.unix_s);
   if (saved) {
+    known_ = std::move(state);
     save_error_.clear();
   } else if (std::exchange(save_error_, saved.error().message) != saved.error().message) {
     return saved;
@@ -221,16 +223,26 @@ Result<void> Rollout::save(bool now) {
 
 void Rollout::would_have_killed(std::string_view name) {
   const Now now = clock_();
-  const std::lock_guard lock(mutex_);
-  const auto found = groups_.find(name);
-  if (found == groups_.end() || !found->second.reports) return;
-  pass(now);
-  Group& group = found->second;
-  group.clean_ns = 0;
-  group.time.over = false;
-  ++group.would;
-  ++totals_[found->first];
-  group.last_would = now.unix_s;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = groups_.find(name);
+    if (found == groups_.end() || !found->second.reports) return;
+    pass(now);
+    Group& group = found->second;
+    group.clean_ns = 0;
+    group.time.over = false;
+    ++group.would;
+    ++totals_[found->first];
+    group.last_would = now.unix_s;
+  }
+  if (claims_too_much(name)) static_cast<void>(save(true));
+}
+
+// The file says that the group has been clean, which it has not.
+bool Rollout::claims_too_much(std::string_view name) {
+  const std::lock_guard lock(file_mutex_);
+  const auto known = known_.find(std::string(name));
+  return known != known_.end() && (known->second.over || known->second.clean_s > 0);
 }
 
 status::Rollout Rollout::state_of(const std::string& name, const Group& group,

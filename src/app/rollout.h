@@ -49,12 +49,13 @@ class Rollout {
   bool tick();
   // How long tick() has nothing to do: milliseconds, at most kSaveEveryS; -1: for ever.
   [[nodiscard]] int wait_ms() const;
-  // Writes the state down if there is any and it has changed for kSaveEveryS, or `now`. The same
-  // error twice in a row is returned once.
+  // Writes the state down if it has changed and was not written for kSaveEveryS, or `now`. The same
+  // error twice in a row is returned once. Any thread.
   Result<void> save(bool now = false);
 
   // Any thread: a process would have been killed for this group, or for one of a name that no group
-  // has (which is ignored). Its clean time begins anew.
+  // has (which is ignored). Its clean time begins anew, and so it does in the file, at once: no
+  // crash makes a group kill earlier. That is one write a minute at most.
   void would_have_killed(std::string_view group);
   // Any thread: the groups that report first, or did, by name.
   [[nodiscard]] std::vector<status::Rollout> states() const;
@@ -74,6 +75,7 @@ class Rollout {
   using Groups = std::map<std::string, Group, std::less<>>;
 
   static Now system_clock();
+  [[nodiscard]] bool claims_too_much(std::string_view name);
   static bool enough(const Group& group, const Now& now);
   // Both with mutex_ held.
   void pass(const Now& now);
@@ -82,6 +84,8 @@ class Rollout {
                                          const Now& now) const;
 
   Clock clock_;
+  std::mutex file_mutex_;  // taken before mutex_
+  // All guarded by file_mutex_.
   std::optional<std::string> directory_;  // that known_ was read from
   RolloutState known_;                    // what the file says
   std::uint64_t saved_ns_ = 0;            // when, on the clock of boot_ns

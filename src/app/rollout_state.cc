@@ -25,6 +25,11 @@ Result<std::string> read_small(const std::string& path) {
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd && errno == ENOENT) return std::string();
   if (!fd) return fail_errno("cannot open", errno);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return fail_errno("cannot read", errno);
+  if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid() ||
+      (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return fail("not a file that this user alone may write");
   std::string text(kMaxBytes + 1, '\0');
   std::size_t size = 0;
   while (size < text.size()) {
@@ -52,7 +57,7 @@ Result<void> write_all(const Fd& fd, std::string_view text) {
 
 }  // namespace
 
-Result<RolloutState> read_state(const std::string& directory) {
+Result<RolloutState> read_state(const std::string& directory, double now) {
   const std::string path = directory + "/" + kRolloutFile;
   const auto wrong = [&](std::string_view what) { return fail(fmt::format("{}: {}", path, what)); };
   const Result<std::string> text = read_small(path);
@@ -60,6 +65,8 @@ Result<RolloutState> read_state(const std::string& directory) {
   if (text->empty()) return RolloutState{};
   const Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
   try {
+    if (json.at("saved_at").get<double>() > now + kMaxAheadS)
+      return wrong("it is from the future, or the clock is wrong");
     RolloutState out;
     for (const auto& [group, each] : json.at("groups").items()) {
       out[group] = {.content = each.at("content").get<std::string>(),
@@ -72,7 +79,7 @@ Result<RolloutState> read_state(const std::string& directory) {
   }
 }
 
-Result<void> write_state(const std::string& directory, const RolloutState& state) {
+Result<void> write_state(const std::string& directory, const RolloutState& state, double now) {
   Json groups = Json::object();
   for (const auto& [group, each] : state) {
     groups[group] = {{"content", each.content}, {"clean_s", each.clean_s}, {"over", each.over}};
@@ -88,10 +95,14 @@ Result<void> write_state(const std::string& directory, const RolloutState& state
   ::unlink(fresh.c_str());
   const Fd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return wrong(fail_errno("cannot write", errno).value());
-  if (Result<void> done = write_all(fd, Json{{"groups", groups}}.dump(1) + "\n"); !done)
+  if (Result<void> done = write_all(fd, Json{{"saved_at", now}, {"groups", groups}}.dump(1) + "\n");
+      !done)
     return wrong(std::move(done.error()));
   if (::rename(fresh.c_str(), path.c_str()) != 0)
     return wrong(fail_errno("cannot write", errno).value());
+  // The name is durable only with the directory.
+  const Fd parent(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (parent) static_cast<void>(::fsync(parent.get()));
   return {};
 }
 

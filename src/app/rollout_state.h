@@ -21,9 +21,13 @@ using RolloutState = std::map<std::string, CleanTime>;  // by group
 
 inline constexpr const char* kRolloutFile = "rollout.json";
 
-// No such file: nothing is known. Error: the file cannot be read, or is not what write_state wrote.
-Result<RolloutState> read_state(const std::string& directory);
-// At once or not at all; makes the directory if need be. Readable by the daemon's user alone.
-Result<void> write_state(const std::string& directory, const RolloutState& state);
+// No such file: nothing is known. Error: the file cannot be read, others than the daemon's user may
+// write it, it is from the future (Unix times; kMaxAheadS is forgiven), or is not what write_state
+// wrote.
+inline constexpr double kMaxAheadS = 300;
+Result<RolloutState> read_state(const std::string& directory, double now);
+// At once or not at all, and durable; makes the directory if need be. Readable by the daemon's user
+// alone.
+Result<void> write_state(const std::string& directory, const RolloutState& state, double now);
 
 }  // namespace cryptnono::app

@@ -181,7 +181,7 @@ TEST_F(RolloutTest, AStateThatIsWrongBeginsAnewAndNeverEarlier) {
   }
   // Another group's clean days are nobody's.
   std::ofstream(path)
-      << R"({"groups": {"f": {"content": "00", "clean_s": 99999999, "over": true}}})";
+      << R"({"saved_at": 1798000000, "groups": {"f": {"content": "00", "clean_s": 99999999, "over": true}}})";
   EXPECT_EQ(load(*start(), config("{cleanDays: 1}")), Action::kReport);
   EXPECT_TRUE(warnings_.empty());
 }
@@ -199,6 +199,46 @@ TEST_F(RolloutTest, TheStateHasNoRuleAndIsReadableByNobodyElse) {
   struct stat status {};
   ASSERT_EQ(stat((directory_ / "state" / kRolloutFile).c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600U);
+}
+
+TEST_F(RolloutTest, AFileThatOthersMayWriteIsNotBelieved) {
+  auto rollout = start();
+  load(*rollout, config("{cleanDays: 2}"));
+  pass(kDayS);
+  ASSERT_TRUE(rollout->save(true).has_value());
+  const auto path = directory_ / "state" / kRolloutFile;
+  fs::permissions(path, fs::perms::group_write, fs::perm_options::add);
+  rollout = start();
+  load(*rollout, config("{cleanDays: 2}"));
+  ASSERT_EQ(warnings_.size(), 1U);
+  EXPECT_THAT(warnings_[0], HasSubstr("not a file that this user alone may write"));
+  EXPECT_EQ(rollout->states().at(0).clean_s, 0U);
+}
+
+TEST_F(RolloutTest, NoCrashMakesAGroupKillEarlier) {
+  auto rollout = start();
+  load(*rollout, config("{cleanDays: 2}"));
+  pass(2 * kDayS - 10);
+  ASSERT_TRUE(rollout->save(true).has_value());
+  rollout->would_have_killed("f");
+  // Killed at this moment: what the next one knows is the file.
+  rollout = start();
+  load(*rollout, config("{cleanDays: 2}"));
+  EXPECT_EQ(rollout->states().at(0).clean_s, 0U);
+}
+
+TEST_F(RolloutTest, AGroupThatWasAwayBeginsAnew) {
+  auto rollout = start();
+  load(*rollout, config("{cleanDays: 2}"));
+  pass(kDayS);
+  ASSERT_TRUE(rollout->save(true).has_value());
+  config::Config none = config("{cleanDays: 2}");
+  none.execwhacker.groups.clear();
+  rollout->decide(none);
+  rollout->use();
+  ASSERT_TRUE(rollout->save(true).has_value());
+  load(*rollout, config("{cleanDays: 2}"));
+  EXPECT_EQ(rollout->states().at(0).clean_s, 0U);
 }
 
 TEST_F(RolloutTest, AStateThatCannotBeWrittenIsSaidOnce) {

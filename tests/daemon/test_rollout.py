@@ -76,7 +76,7 @@ def test_clean_days_are_remembered_and_begin_anew(group, victim, state):
     known = json.loads(state.read_text())["groups"]["fresh"]
     assert known["clean_s"] <= 5 and not known["over"]
     # As if it had been clean for two days less three seconds.
-    state.write_text(json.dumps({"groups": {"fresh": {**known, "clean_s": 2 * 86400 - 3}}}))
+    state.write_text(json.dumps({"saved_at": time.time(), "groups": {"fresh": {**known, "clean_s": 2 * 86400 - 3}}}))
     again = group("{cleanDays: 2}")
     again.wait_for(action="rollout", event="A group's time of reporting is over", timeout=15)
     assert victim().wait(timeout=5) == -9
