@@ -7,6 +7,13 @@
 
 #include "replay/masks.h"
 
+// Bit tricks are one instruction each from Haswell on; which processor it is is asked at run time.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define CRYPTNONO_CLONES __attribute__((target_clones("arch=haswell", "default")))
+#else
+#define CRYPTNONO_CLONES
+#endif
+
 namespace cryptnono::replay {
 
 namespace {
@@ -141,6 +148,7 @@ void Prefilter::add(std::string_view rule, bool whole_word, std::vector<std::uin
   }
   if (best_length > 0) {
     hashes.push_back(hash_run(folded.data() + best, best_length));
+    shortest_word_ = std::min(shortest_word_, best_length);
     return;
   }
   for (std::size_t i = 0; i < size;) {
@@ -171,7 +179,7 @@ void Prefilter::add(std::string_view rule, bool whole_word, std::vector<std::uin
 }
 
 // The lines that must be judged whatever is in them, and the words as they are without escapes.
-void Prefilter::mark(Chunk& chunk, Writing writing, Carry& carry) const {
+CRYPTNONO_CLONES void Prefilter::mark(Chunk& chunk, Writing writing, Carry& carry) const {
   std::array<Masks, kBlocks + 1> masks;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   const std::size_t blocks = chunk.blocks;
   classify(chunk.folded + kMargin, std::span(masks).first(blocks + 1), chunk.folded + kMargin,
@@ -228,7 +236,7 @@ void Prefilter::mark(Chunk& chunk, Writing writing, Carry& carry) const {
   chunk.word[blocks + 1] = 0;
 }
 
-void Prefilter::mark_words(Chunk& chunk) const {
+CRYPTNONO_CLONES void Prefilter::mark_words(Chunk& chunk) const {
   const std::uint64_t* bloom = words_.bloom.data();
   const std::uint64_t mask = words_.bloom.size() - 1;
   std::uint64_t before = chunk.before;
@@ -236,7 +244,11 @@ void Prefilter::mark_words(Chunk& chunk) const {
     const std::uint64_t word = chunk.word[i];
     const std::uint64_t next = chunk.word[i + 1];
     std::uint64_t found = 0;
-    for (std::uint64_t starts = word & ~(word << 1 | before); starts != 0; starts &= starts - 1) {
+    // Where words begin that are long enough for any rule: a third of all are not.
+    std::uint64_t starts = word & ~(word << 1 | before);
+    for (std::size_t behind = 1; behind < shortest_word_; ++behind)
+      starts &= word >> behind | next << (64 - behind);
+    for (; starts != 0; starts &= starts - 1) {
       const auto bit = static_cast<unsigned>(__builtin_ctzll(starts));
       const std::uint64_t run = word >> bit | (next << 1) << (63 - bit);
       const auto length = static_cast<std::size_t>(std::countr_one(run));

@@ -48,6 +48,7 @@ class Prefilter {
   static constexpr std::size_t kBlocks = kChunk / 64;
   static constexpr std::size_t kMargin = 64;
   static constexpr std::size_t kMaxSegment = 32;
+  static constexpr std::size_t kMaxWord = 16;
 
   // A set of 64-bit hashes: two bits in one word of a Bloom filter, then an exact look.
   struct WordSet {
@@ -89,6 +90,7 @@ class Prefilter {
   bool passes_all_ = false;
   bool portable_ = false;
   bool any_words_ = false;
+  std::size_t shortest_word_ = kMaxWord;  // of words_, at most kMaxWord
   WordSet words_;
   GramSet long_;   // 8 bytes, at every fourth position
   GramSet short_;  // 3 bytes, at every position
