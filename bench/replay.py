@@ -55,5 +55,11 @@ def run(report, build, work, rules, config, rounds):
         for name, command in commands.items():
             seconds = cpu_seconds([*command, str(log)]) - cpu_seconds([*command, str(one)])
             rates[name].append(log.stat().st_size / 1e9 / max(seconds, 1e-3))
+    limits = json.loads(subprocess.run([str(build / "bin/replay_limits"), str(strings), str(log)], capture_output=True, check=True).stdout)
+    report("replay.memory_read_gb_per_s", limits["memory_gb_per_s"], "GB/s", None, "higher")
+    if "hyperscan_gb_per_s" in limits:
+        report("replay.hyperscan_gb_per_s.50k", limits["hyperscan_gb_per_s"], "GB/s", None, "higher")
+    else:
+        print("replay.hyperscan: skipped, libhyperscan-dev is not installed")
     for name, values in rates.items():
         report(name, statistics.median(values), "GB/s", 1 if name == "replay.gb_per_s.50k" else None, "higher", values)
