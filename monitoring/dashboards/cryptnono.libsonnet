@@ -361,6 +361,24 @@ local upDown = { '0': ['off', 'text'], '1': ['down', 'red'], '2': ['up', 'green'
       's',
       [['max by (detector) (cryptnono_scan_duration_seconds{%s})' % sel, '{{detector}}']],
     ),
+    series(
+      'Nodes on which a group reports first',
+      'Groups of rules that only report as yet (reportFirst). At 0 its time is over on all nodes, and its action holds.',
+      'short',
+      [['sum by (group) (cryptnono_group_reports_first{%s})' % sel, '{{group}}']],
+    ),
+    series(
+      'Would have been killed, by group that reports first',
+      'What such a group would have killed, had it not reported first. Look at the log before its time is over: these may be honest users.',
+      'cpm',
+      [[perMinute('group', 'cryptnono_group_would_have_killed_total'), '{{group}}']],
+    ),
+    series(
+      'Clean time of groups that report first, least',
+      'For how long such a group would have killed nothing, on the node where that is least. It begins anew with each process that it would have killed.',
+      's',
+      [['min by (group) (cryptnono_group_clean_seconds{%(sel)s} and cryptnono_group_reports_first{%(sel)s} == 1)' % { sel: sel }, '{{group}}']],
+    ),
   ],
 
   cost: [

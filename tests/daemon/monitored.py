@@ -175,7 +175,7 @@ class Monitored:
         self.net.listen(80)
         self.one = Node("node-1", directory, {
             "base": self.base(),
-            "reported": f"bannedCommandStrings: [{REPORTED}]\naction: report\n",
+            "reported": f"bannedCommandStrings: [{REPORTED}]\nreportFirst: {{cleanDays: 7}}\nstate: {{directory: \"\"}}\n",
             "tree": f"bannedCommandStrings: [{TREE}]\naction: kill-tree\n",
         }, options)
         self.two = Node("node-2", directory, {"all": f"bannedCommandStrings: [{B}]\n"}, options)

@@ -21,8 +21,6 @@ UNSEEN = {
     # For who tunes a detector.
     "cryptnono_monero_suspects", "cryptnono_monero_highest_spared_score", "cryptnono_flowkiller_counted_units",
     "process_virtual_memory_bytes", "process_max_fds",
-    # Of single groups, each on its way to its own day: `cryptnono status` and the page show them.
-    "cryptnono_group_reports_first", "cryptnono_group_clean_seconds", "cryptnono_group_would_have_killed_total",
 }
 
 
