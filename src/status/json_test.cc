@@ -34,6 +34,11 @@ TEST(StatusJson, has_the_fields_of_the_document) {
   EXPECT_EQ(out["missing"][0]["remedy"], "add CAP_SYS_NICE");
   EXPECT_EQ(out["history"], json::parse(R"({"step_s": 10, "until": 1764000130,
     "series": {"execwhacker": {"killed": [0, 1], "reported": [2, 0], "lost": [0, 3]}}})"));
+  EXPECT_EQ(
+      out["rollouts"][0],
+      json::parse(R"({"group": "pools", "would": "kill-tree", "reports": true, "until": 1798070400,
+    "clean_days": 7, "clean_s": 90000, "would_have_killed": 3, "last_would_at": 1763910123})"));
+  EXPECT_EQ(out["rollouts"][1]["reports"], false);
   const json& kill = out["kills"][0];
   EXPECT_EQ(kill["at"], 1'764'000'050.25);
   EXPECT_EQ(kill["latency_us"], 14.2);

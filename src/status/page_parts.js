@@ -187,9 +187,9 @@ function who(details) {
 }
 
 function rolloutWords(group) {
-  if (!group.reports) return [`over: ${said(group.would)}`];
-  const words = [`reports, then ${said(group.would)}`];
-  if (group.until) words.push(`, not before ${new Date(group.until * 1000).toLocaleString('en-GB')}`);
+  if (!group.reports) return ['over: ', said(group.would)];
+  const words = ['reports, then ', said(group.would)];
+  if (number(group.until)) words.push(`, not before ${new Date(group.until * 1000).toLocaleString('en-GB')}`);
   if (group.clean_days) words.push(`, clean for ${duration(number(group.clean_s))} of ${duration(number(group.clean_days) * 86400)}`);
   return words;
 }

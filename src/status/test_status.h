@@ -55,6 +55,15 @@ inline Status full_status() {
                   .effect = "RandomX is found later",
                   .remedy = "add CAP_SYS_NICE",
                   .why = "EPERM"}};
+  out.rollouts = {{.group = "pools",
+                   .would = "kill-tree",
+                   .reports = true,
+                   .until = 1'798'070'400,
+                   .clean_days = 7,
+                   .clean_s = 90'000,
+                   .would_have_killed = 3,
+                   .last_would_at = 1'763'910'123},
+                  {.group = "old", .would = "kill"}};
   out.kills = {{.at = 1'764'000'050.25,
                 .detector = "execwhacker",
                 .action = "killed",

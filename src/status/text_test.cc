@@ -96,6 +96,20 @@ TEST(StatusText, fits_the_terminal) {
   EXPECT_EQ(lines[0], "NOT READY  node-1  cryptnono 0.1.0, k...");
 }
 
+TEST(StatusText, tells_how_far_groups_are_that_report_first) {
+  Status status = full_status();
+  const std::string text = status_text(status, {});
+  EXPECT_THAT(text, HasSubstr("Groups that report first\n"));
+  EXPECT_THAT(text, HasSubstr("reports, then kill-tree, not before 2026-12-24T00:00:00"));
+  EXPECT_THAT(text, HasSubstr(", clean for 1 day of 7 days\n"));
+  EXPECT_THAT(text, HasSubstr("would have killed 3, last 1 day ago\n"));
+  EXPECT_THAT(text, HasSubstr("over: kill\n"));
+  status.rollouts.clear();
+  EXPECT_THAT(status_text(status, {}), testing::Not(HasSubstr("report first")));
+  status.rollouts = {{.group = kHostile, .would = kHostile, .reports = true}};
+  EXPECT_THAT(status_text(status, {}), testing::Not(HasSubstr("\x1b")));
+}
+
 TEST(StatusText, tells_a_few_kills_of_many) {
   Status status = full_status();
   status.kills.resize(50, status.kills[0]);

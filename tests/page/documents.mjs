@@ -183,6 +183,10 @@ export function busy() {
     latency_us: 0.3,
     details: {cmdline: doc.kills[8].details.cmdline, pid: 51242, uid: 0, executable: '/usr/bin/xmrig'},
   });
+  doc.rollouts = [
+    {group: 'pools', would: 'kill', reports: true, until: 1798070400, clean_days: 7, clean_s: 90000, would_have_killed: 3, last_would_at: kNow - 90000},
+    {group: 'miners', would: 'kill-tree', reports: false, until: 0, clean_days: 3, clean_s: 259200, would_have_killed: 0, last_would_at: 0},
+  ];
   doc.missing = [{what: 'no real-time priority', effect: 'RandomX is found later on a busy node', remedy: 'add CAP_SYS_NICE'}];
   doc.details = true;
   return doc;
@@ -274,6 +278,7 @@ export function hostile() {
   doc.config.files = [`/etc/${'x'.repeat(3000)}`, `/etc/${kEvil[1]}`];
   doc.config.last_reload_ok = false;
   doc.config.last_reload_errors = [...kEvil];
+  doc.rollouts = kEvil.map((text) => ({group: text, would: text, reports: true, until: text, clean_days: text, clean_s: text, would_have_killed: text}));
   doc.missing = kEvil.map((text) => ({what: text, effect: text, remedy: text}));
   doc.not_ready = [kEvil[1]];
   doc.detectors[0].hook = kEvil[2];

@@ -82,6 +82,7 @@ describe('page', {concurrency: 2, timeout: 120000}, () => {
     assert.equal(await text(page, `${card('tcpflowkiller')} [data-count=checked] td`), '1,204,377');
     assert.equal(await text(page, '#kills'), 'None since the start.');
     assert.match(await text(page, '#missing'), /^Nothing/);
+    assert.equal(await page.locator('#reporting').isVisible(), false);
     assert.equal(await text(page, `#config ${row('generation')}`), '3');
     assert.equal(await text(page, `#config ${row('loaded')}`), '2 h ago');
     assert.deepEqual(await texts(page, '#config li'), ['/etc/cryptnono/base.yaml', '/etc/cryptnono/hub.yaml']);
@@ -102,6 +103,9 @@ describe('page', {concurrency: 2, timeout: 120000}, () => {
     assert.equal(await text(page, `${exec} ${row('lost')}`), '12 events-ring-full, 3 unreadable-arguments');
     assert.equal(await text(page, '.missing strong'), 'no real-time priority');
     assert.equal(await text(page, `.missing ${row('remedy')}`), 'add CAP_SYS_NICE');
+    const [pools, miners] = await texts(page, '#rollouts li');
+    assert.match(pools, /^pools reports, then kill, not before .*2026.*, clean for 25 h of 7 d; would have killed 3, last 25 h ago$/);
+    assert.equal(miners, 'miners over: kill-tree; would have killed 0');
 
     assert.deepEqual(await texts(page, '.rows thead th'), ['When', 'Detector', 'What', 'Rule', 'Latency', 'Who']);
     assert.equal(await page.locator('.rows tbody tr').count(), 10);
