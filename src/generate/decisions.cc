@@ -11,6 +11,7 @@ namespace {
 struct Decisions {
   std::unordered_map<std::string, Verdict> verdicts;
   std::vector<CorpusFacts> corpora;
+  OnHit on_hit = OnHit::kDrop;
 };
 
 // Throws nlohmann::json::exception if it is not what write_provenance writes.
@@ -21,6 +22,9 @@ void read_line(const nlohmann::json& json, Decisions& out) {
                              .sha256 = corpus.at("sha256").get<std::string>(),
                              .lines = corpus.at("lines").get<std::size_t>()});
     }
+    const auto word = json.at("on_hit").get<std::string>();
+    const auto* const name = std::find(kOnHitNames.begin(), kOnHitNames.end(), word);
+    if (name != kOnHitNames.end()) out.on_hit = static_cast<OnHit>(name - kOnHitNames.begin());
     return;
   }
   const auto word = json.at("verdict").get<std::string>();
@@ -45,6 +49,7 @@ void apply_decisions(const NamedText& provenance, Run& run, config::Diagnostics&
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   run.corpora = std::move(decisions.corpora);
+  run.settings.on_hit = decisions.on_hit;
   for (std::size_t i = 0; i < run.candidates.size(); ++i) {
     const auto found = decisions.verdicts.find(run.ids[i]);
     if (found == decisions.verdicts.end()) {

@@ -6,7 +6,8 @@
 
 namespace cryptnono::generate {
 
-// Fills verdicts and corpora of `run` (whose candidates and ids are there) from `provenance`.
+// Fills verdicts, corpora and on_hit of `run` (whose candidates and ids are there) from
+// `provenance`.
 // Reports under its name: a line that cannot be read, a rule without a verdict.
 void apply_decisions(const NamedText& provenance, Run& run, config::Diagnostics& diagnostics);
 

@@ -79,12 +79,10 @@ Outcome generate(const Inputs& inputs) {
     read_seeds(inputs.seeds[i], i, run.seeds, diagnostics);
   run.settings = Settings::defaults();
   if (inputs.settings) read_settings(*inputs.settings, run.settings, diagnostics);
-  if (inputs.on_hit) run.settings.on_hit = *inputs.on_hit;
   if (inputs.decisions && !inputs.corpora.empty())
     diagnostics.error("", {}, "decisions of an earlier run and corpora exclude each other");
   if (!diagnostics.has_errors() && run.seeds.id_key.empty())
     diagnostics.error("", {}, "no seed file has a ruleIdKey, without which rules have no ids");
-  check_flagged_ids(run, diagnostics);
   const auto stop = [&] {
     return Outcome{{}, diagnostics.take_errors(), diagnostics.take_warnings()};
   };
@@ -101,6 +99,8 @@ Outcome generate(const Inputs& inputs) {
   } else if (const Result<void> judged = judge(inputs, run); !judged) {
     diagnostics.error("", {}, judged.error().message);
   }
+  if (inputs.on_hit) run.settings.on_hit = *inputs.on_hit;
+  check_flagged_ids(run, diagnostics);
   if (diagnostics.has_errors()) return stop();
   if (run.corpora.empty()) {
     diagnostics.warning("", {},

@@ -181,6 +181,20 @@ TEST(Generate, DecisionsMakeTheSameBytesWithoutCorpora) {
   EXPECT_THAT(to_string(generate(inputs).errors.at(0)), HasSubstr("p.jsonl:1:1"));
 }
 
+TEST(Generate, DecisionsSayWhatHappenedOnAHit) {
+  Inputs inputs;
+  inputs.seeds.push_back(
+      {"s.yaml", std::string(kKey) + "groups: [{id: g, seeds: {minerNames: [node, xmrig]}}]"});
+  inputs.corpora.push_back({"c", "node server.js\n"});
+  inputs.on_hit = OnHit::kFlag;
+  const Outcome first = generate(inputs);
+  ASSERT_THAT(first.output->rules, HasSubstr("g.flagged"));
+  inputs.decisions = NamedText{"p.jsonl", first.output->provenance};
+  inputs.corpora.clear();
+  inputs.on_hit.reset();
+  EXPECT_EQ(generate(inputs).output->rules, first.output->rules);
+}
+
 // Every rule that hits a line is found, not only the first: compared with the plainest matcher.
 TEST(Measure, FindsAllRulesOfALine) {
   std::vector<Candidate> candidates;
