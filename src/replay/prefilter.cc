@@ -168,10 +168,10 @@ void Prefilter::add(std::string_view rule, bool whole_word, std::vector<std::uin
   const bool is_long = best_length >= 11;
   GramSet& set = is_long ? long_ : short_;
   // An occurrence of 11 bytes or more has 8 from some position that is a multiple of four.
-  for (std::uint8_t offset = 0; offset < (is_long ? 4 : 1); ++offset) {
+  for (unsigned offset = 0; offset < (is_long ? 4U : 1U); ++offset) {
     set.grams.push_back({.begin = static_cast<std::uint32_t>(segments_.size()),
                          .length = static_cast<std::uint8_t>(best_length),
-                         .offset = offset,
+                         .offset = static_cast<std::uint8_t>(offset),
                          .next = 0});
     set.keys.push_back(gram_key(folded.data() + best + offset, is_long ? 8 : 3));
   }
@@ -182,8 +182,8 @@ void Prefilter::add(std::string_view rule, bool whole_word, std::vector<std::uin
 CRYPTNONO_CLONES void Prefilter::mark(Chunk& chunk, Writing writing, Carry& carry) const {
   std::array<Masks, kBlocks + 1> masks;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   const std::size_t blocks = chunk.blocks;
-  classify(chunk.folded + kMargin, std::span(masks).first(blocks + 1), chunk.folded + kMargin,
-           portable_);
+  classify(chunk.folded.data() + kMargin, std::span(masks).first(blocks + 1),
+           chunk.folded.data() + kMargin, portable_);
   Carry now = carry;
   for (std::size_t i = 0; i <= blocks; ++i) {
     if (i == blocks) carry = now;  // the block behind the chunk is the next one's first
@@ -253,7 +253,7 @@ CRYPTNONO_CLONES void Prefilter::mark_words(Chunk& chunk) const {
       const std::uint64_t run = word >> bit | (next << 1) << (63 - bit);
       const auto length = static_cast<std::size_t>(std::countr_one(run));
       const std::uint64_t hash =
-          hash_run(chunk.folded + kMargin + i * 64 + bit, std::min<std::size_t>(length, 16));
+          hash_run(chunk.folded.data() + kMargin + i * 64 + bit, std::min<std::size_t>(length, 16));
       const std::uint64_t wanted = bits_in_word(hash);
       if ((bloom[hash >> 32 & mask] & wanted) == wanted && words_.has(hash)) [[unlikely]]
         found |= std::uint64_t{1} << bit;
@@ -281,7 +281,7 @@ void Prefilter::mark_grams(Chunk& chunk, const GramSet& set) const {
   const std::uint64_t* bits = set.bits.data();
   const std::uint64_t mask = set.bits.size() - 1;
   for (std::size_t i = 0; i < chunk.blocks; ++i) {
-    const char* block = chunk.folded + kMargin + i * 64;
+    const char* block = chunk.folded.data() + kMargin + i * 64;
     for (std::size_t at = 0; at < 64; at += Step) {
       const std::uint64_t key = gram_key(block + at, Size);
       if ((bits[key >> 38 & mask] >> (key >> 32 & 63) & 1) != 0 && confirms(set, key, block + at))
@@ -295,14 +295,14 @@ void Prefilter::read(std::string_view text, std::size_t at, Writing writing, Car
                      Chunk& chunk) const {
   // The end of the chunk before stays as the margin; behind the text there are newlines.
   if (at == 0) {
-    std::memset(chunk.folded, '\n', kMargin);
+    std::memset(chunk.folded.data(), '\n', kMargin);
     carry = {};
   } else {
-    std::memcpy(chunk.folded, chunk.folded + kChunk, kMargin);
+    std::memcpy(chunk.folded.data(), chunk.folded.data() + kChunk, kMargin);
   }
   const std::size_t size = std::min(text.size() - at, kChunk + 2 * kMargin);
-  std::memcpy(chunk.folded + kMargin, text.data() + at, size);
-  std::memset(chunk.folded + kMargin + size, '\n', kChunk + 2 * kMargin - size);
+  std::memcpy(chunk.folded.data() + kMargin, text.data() + at, size);
+  std::memset(chunk.folded.data() + kMargin + size, '\n', kChunk + 2 * kMargin - size);
   chunk.blocks = (std::min(text.size() - at, kChunk) + 63) / 64;
   chunk.before = carry.word;
   mark(chunk, writing, carry);

@@ -5,6 +5,7 @@
 // too, and what might tear one apart makes the line a candidate.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -97,13 +98,16 @@ class Prefilter {
   std::string segments_;
 };
 
+// Left as it comes: all of it is written before it is read, for each chunk.
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
 struct Prefilter::Chunk {
   std::size_t blocks = 0;
-  std::uint64_t word[kBlocks + 2];
-  std::uint64_t newline[kBlocks + 1];
-  std::uint64_t candidate[kBlocks + 1];
-  std::uint64_t before = 0;                     // the byte before the chunk is a word's
-  char folded[kMargin + kChunk + 2 * kMargin];  // the text begins behind the margin
+  std::array<std::uint64_t, kBlocks + 2> word;
+  std::array<std::uint64_t, kBlocks + 1> newline;
+  std::array<std::uint64_t, kBlocks + 1> candidate;
+  std::uint64_t before = 0;  // the byte before the chunk is a word's
+  // The text begins behind the margin.
+  std::array<char, kMargin + kChunk + 2 * kMargin> folded;
 };
 
 template <typename Function>
