@@ -7,10 +7,18 @@
 
 namespace cryptnono::config {
 
+namespace {
+
+constexpr std::int64_t seconds_of(int hours, int minutes) {
+  return (std::int64_t{hours} * 60 + minutes) * 60;
+}
+
+}  // namespace
+
 std::optional<std::int64_t> parse_time(std::string_view text) {
-  static const re2::RE2 kDate(R"((\d{4})-(\d{2})-(\d{2})(.*))");
-  static const re2::RE2 kTime(R"([Tt ](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(.*))");
-  static const re2::RE2 kZone(R"(([+-])(\d{2}):(\d{2}))");
+  static const re2::RE2 date_pattern(R"((\d{4})-(\d{2})-(\d{2})(.*))");
+  static const re2::RE2 time_pattern(R"([Tt ](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(.*))");
+  static const re2::RE2 zone_pattern(R"(([+-])(\d{2}):(\d{2}))");
   int year = 0;
   unsigned month = 0;
   unsigned day = 0;
@@ -23,11 +31,12 @@ std::optional<std::int64_t> parse_time(std::string_view text) {
   std::string zone;
   std::string sign;
   const re2::StringPiece whole(text.data(), text.size());
-  if (!re2::RE2::FullMatch(whole, kDate, &year, &month, &day, &rest)) return std::nullopt;
+  if (!re2::RE2::FullMatch(whole, date_pattern, &year, &month, &day, &rest)) return std::nullopt;
   if (!rest.empty()) {
-    if (!re2::RE2::FullMatch(rest, kTime, &hour, &minute, &second, &zone)) return std::nullopt;
+    if (!re2::RE2::FullMatch(rest, time_pattern, &hour, &minute, &second, &zone))
+      return std::nullopt;
     if (zone != "Z" && zone != "z" &&
-        !re2::RE2::FullMatch(zone, kZone, &sign, &zone_hour, &zone_minute))
+        !re2::RE2::FullMatch(zone, zone_pattern, &sign, &zone_hour, &zone_minute))
       return std::nullopt;
   }
   const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
@@ -35,10 +44,10 @@ std::optional<std::int64_t> parse_time(std::string_view text) {
   // A leap second (60) is the first one of the next minute.
   if (!date.ok() || hour > 23 || minute > 59 || second > 60 || zone_hour > 23 || zone_minute > 59)
     return std::nullopt;
-  const std::int64_t ahead = (zone_hour * 60 + zone_minute) * 60;
+  const std::int64_t ahead = seconds_of(zone_hour, zone_minute);
   const std::int64_t at =
       std::chrono::sys_seconds(std::chrono::sys_days(date)).time_since_epoch().count() +
-      (hour * 60 + minute) * 60 + second - (sign == "-" ? -ahead : ahead);
+      seconds_of(hour, minute) + second - (sign == "-" ? -ahead : ahead);
   if (at < 0) return std::nullopt;
   return at;
 }
