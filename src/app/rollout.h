@@ -56,7 +56,7 @@ class Rollout {
   // Any thread: a process would have been killed for this group, or for one of a name that no group
   // has (which is ignored). Its clean time begins anew, and so it does in the file, at once: no
   // crash makes a group kill earlier. That is one write a minute at most.
-  void would_have_killed(std::string_view group);
+  void would_have_killed(std::string_view name);
   // Any thread: the groups that report first, or did, by name.
   [[nodiscard]] std::vector<status::Rollout> states() const;
   // Any thread: adds what the groups are about to a scrape.
