@@ -195,7 +195,9 @@ struct slot_search {
 	struct limit_ring *ring;
 	__u64 now;
 	__u64 window;
-	bool taken;
+	__u64 before; /* what was in the slot */
+	__u32 slot;
+	__u32 taken;
 };
 
 /* Callbacks, here and elsewhere: the verifier walks them once, and a written-out loop once for each round. */
@@ -210,6 +212,8 @@ static int take_slot(__u32 slot, struct slot_search *search)
 		return 0;
 	/* Another CPU may have taken the slot in the meantime: then look on. */
 	search->taken = __sync_val_compare_and_swap(&search->ring->admitted_ns[slot], before, search->now) == before;
+	search->before = before;
+	search->slot = slot;
 	return search->taken;
 }
 
@@ -222,18 +226,33 @@ static __noinline bool limit_admits(__u32 group, __u64 unit)
 	struct limit_key key = {.unit = unit, .group = group};
 	struct slot_search search = {.now = bpf_ktime_get_ns(), .window = settings.limit_window_ns};
 	__u64 *seen = bpf_map_lookup_elem(&limit_seen, &key);
+	__u64 stale = 0;
+	bool first;
 
-	if (seen && elapsed_ns(search.now, *seen) < search.window) {
-		*seen = search.now;
-		return true;
+	if (seen) {
+		stale = *seen;
+		if (elapsed_ns(search.now, stale) < search.window) {
+			*seen = search.now;
+			return true;
+		}
 	}
 	search.ring = bpf_map_lookup_elem(&limit_rings, &group);
 	if (!search.ring)
 		return false;
 	bpf_loop(LIMIT_SLOTS, take_slot, &search, 0);
-	if (search.taken)
-		bpf_map_update_elem(&limit_seen, &key, &search.now, BPF_ANY);
-	return search.taken;
+	if (!search.taken) {
+		/* The last slot may have been taken for this very unit. */
+		seen = bpf_map_lookup_elem(&limit_seen, &key);
+		return seen && elapsed_ns(search.now, *seen) < search.window;
+	}
+	/* Of CPUs that ask for one new unit at the same time the first one's slot counts. */
+	if (seen)
+		first = __sync_val_compare_and_swap(seen, stale, search.now) == stale;
+	else
+		first = !bpf_map_update_elem(&limit_seen, &key, &search.now, BPF_NOEXIST);
+	if (!first && search.slot < LIMIT_SLOTS)
+		search.ring->admitted_ns[search.slot] = search.before;
+	return true;
 }
 
 struct admit_context {
