@@ -42,7 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         for (const auto port : {each.port, static_cast<std::uint16_t>(each.port + 1)}) {
           const bool banned =
               names(config.bans, address, port) && !names(config.allowed, address, port);
-          if (tables->look_up(address, port).banned != banned) std::abort();
+          if (tables->look_up(address, port).banned() != banned) std::abort();
         }
       }
     }
