@@ -104,9 +104,10 @@ std::string write_provenance(const Run& run, bool reveal) {
   Json corpora = Json::array();
   for (const CorpusFacts& corpus : run.corpora)
     corpora.push_back({{"sha256", corpus.sha256}, {"lines", corpus.lines}});
-  std::string out = line({{"version", CRYPTNONO_VERSION},
-                          {"corpora", corpora},
-                          {"on_hit", kOnHitNames.at(static_cast<std::size_t>(run.settings.on_hit))}});
+  std::string out =
+      line({{"version", CRYPTNONO_VERSION},
+            {"corpora", corpora},
+            {"on_hit", kOnHitNames.at(static_cast<std::size_t>(run.settings.on_hit))}});
   for (std::size_t i = 0; i < run.candidates.size(); ++i) {
     const Candidate& candidate = run.candidates[i];
     const SeedGroup& group = run.seeds.groups[candidate.group];
