@@ -12,7 +12,7 @@ namespace cryptnono::app {
 namespace {
 
 constexpr std::uint64_t kSecondNs = 1'000'000'000;
-constexpr std::uint64_t kDayNs = std::uint64_t{24 * 3600} * kSecondNs;
+constexpr std::uint64_t kDayNs = kSecondNs * 3600 * 24;
 
 // A group as the configuration has it: in one list for its strings, in another for its addresses.
 struct Found {
