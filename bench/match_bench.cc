@@ -12,7 +12,7 @@
 #include "match/matcher.h"
 #include "match/tables.h"
 #ifdef HAVE_HYPERSCAN
-#include <hs/hs.h>
+#include "hyperscan.h"
 #endif
 
 namespace {
@@ -62,25 +62,8 @@ int on_match(unsigned int, unsigned long long, unsigned long long, unsigned int,
 
 void bench_hyperscan(const std::vector<std::string>& rules, const std::vector<std::string>& lines) {
   const auto begin = Clock::now();
-  std::vector<const char*> expressions;
-  std::vector<std::size_t> lengths;
-  std::vector<unsigned> flags;
-  std::vector<unsigned> ids;
-  for (const std::string& rule : rules) {
-    expressions.push_back(rule.c_str());
-    lengths.push_back(rule.size());
-    flags.push_back(HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH);
-    ids.push_back(static_cast<unsigned>(ids.size()));
-  }
-  hs_database_t* database = nullptr;
-  hs_compile_error_t* error = nullptr;
-  // Literals anywhere: less work than whole words, so the comparison favours it.
-  if (hs_compile_lit_multi(expressions.data(), flags.data(), ids.data(), lengths.data(),
-                           static_cast<unsigned>(rules.size()), HS_MODE_BLOCK, nullptr, &database,
-                           &error) != HS_SUCCESS) {
-    std::fprintf(stderr, "hyperscan: %s\n", error->message);
-    return;
-  }
+  hs_database_t* database = compile_literals(rules, HS_FLAG_SINGLEMATCH);
+  if (database == nullptr) return;
   const double build_ms = seconds_since(begin) * 1e3;
   hs_scratch_t* scratch = nullptr;
   hs_alloc_scratch(database, &scratch);

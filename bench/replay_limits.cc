@@ -12,7 +12,7 @@
 #include <vector>
 
 #ifdef HAVE_HYPERSCAN
-#include <hs/hs.h>
+#include "hyperscan.h"
 #endif
 
 namespace {
@@ -51,25 +51,10 @@ int on_match(unsigned int, unsigned long long, unsigned long long, unsigned int,
   return 0;
 }
 
-// Literals anywhere, which is less than whole words, in blocks of a mebibyte.
+// In blocks of a mebibyte.
 void hyperscan(const std::vector<std::string>& rules, const std::string& text) {
-  std::vector<const char*> expressions;
-  std::vector<std::size_t> lengths;
-  std::vector<unsigned> ids;
-  for (const std::string& rule : rules) {
-    expressions.push_back(rule.c_str());
-    lengths.push_back(rule.size());
-    ids.push_back(static_cast<unsigned>(ids.size()));
-  }
-  const std::vector<unsigned> flags(rules.size(), HS_FLAG_CASELESS);
-  hs_database_t* database = nullptr;
-  hs_compile_error_t* error = nullptr;
-  if (hs_compile_lit_multi(expressions.data(), flags.data(), ids.data(), lengths.data(),
-                           static_cast<unsigned>(rules.size()), HS_MODE_BLOCK, nullptr, &database,
-                           &error) != HS_SUCCESS) {
-    std::fprintf(stderr, "hyperscan: %s\n", error->message);
-    return;
-  }
+  hs_database_t* database = compile_literals(rules, 0);
+  if (database == nullptr) return;
   hs_scratch_t* scratch = nullptr;
   hs_alloc_scratch(database, &scratch);
   constexpr std::size_t kBlock = 1 << 20;

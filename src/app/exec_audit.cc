@@ -74,10 +74,7 @@ bool ExecAudit::handle(const Finding& finding) {
   if (finding.kind == Finding::Kind::kSpared) {
     outcomes_.count_spared(source);
     if (finding.exec_ns != 0) decision_seconds_.observe(seconds_between(since, monotonic_ns()));
-    const bool reveal = finding.rules && log_.redactor().reveals();
-    log_spared(finding,
-               reveal ? finding.rules->allow_list().revealed_reason(finding.judgement.allow_rule)
-                      : finding.judgement.allowed_by);
+    log_spared(finding, {});
     return true;
   }
   const enforce::Action action = act_on(finding);
@@ -173,9 +170,14 @@ void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t 
   log_.write(std::move(line), words.event, words.level, finding, EventLog::Form::kFlat, note);
 }
 
-void ExecAudit::log_spared(const Finding& finding, const std::string& allowed_by) {
+void ExecAudit::log_spared(const Finding& finding, std::string allowed_by) {
   if (log_level_ > config::LogLevel::kInfo) return;
   Redactor redactor = log_.redactor(finding.rules);
+  if (allowed_by.empty()) {
+    const bool reveal = finding.rules && redactor.reveals();
+    allowed_by = reveal ? finding.rules->allow_list().revealed_reason(finding.judgement.allow_rule)
+                        : finding.judgement.allowed_by;
+  }
   const EventRecord record = record_of(finding, 0);
   JsonLine line;
   add_command_line(line, finding, false, redactor);

@@ -43,7 +43,8 @@ class ExecAudit {
  private:
   void log_line(const detect::Finding& finding, enforce::Outcome outcome, std::uint64_t signal_ns,
                 config::Action done);
-  void log_spared(const detect::Finding& finding, const std::string& allowed_by);
+  // `allowed_by` empty: what the rules say.
+  void log_spared(const detect::Finding& finding, std::string allowed_by);
   void add_command_line(JsonLine& line, const detect::Finding& finding, bool lower,
                         Redactor& redactor) const;
   static EventRecord record_of(const detect::Finding& finding, std::uint64_t signal_ns);

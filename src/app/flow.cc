@@ -81,8 +81,6 @@ Result<void> Flow::apply(const config::Config& config, Prepared prepared,
                                      return pods_.may_touch(pid, cgroup);
                                    }}});
   groups_ = prepared.groups;
-  reporting_ = reporting;
-  dry_run_ = config.dry_run;
   Result<void> in_force = detector_->apply(std::move(settings));
   if (fresh) {
     if (in_force) in_force = detector_->start();
@@ -93,20 +91,6 @@ Result<void> Flow::apply(const config::Config& config, Prepared prepared,
   bans_ = prepared.bans;
   allowed_ = prepared.allowed;
   return {};
-}
-
-Result<void> Flow::set_reporting(const std::set<std::string>& groups) {
-  if (!detector_) return {};
-  const std::uint64_t reporting = groups_->mask_of(groups);
-  const std::uint64_t kill_groups = dry_run_ ? 0 : groups_->kill_groups(reporting);
-  const std::uint64_t former = std::exchange(reporting_, reporting);
-  // First who kills what the kernel side refuses and leaves to us.
-  audit_.set_reporting(reporting, kill_groups);
-  Result<void> set = detector_->set_kill_groups(kill_groups);
-  if (set) return set;
-  reporting_ = former;
-  audit_.set_reporting(former, dry_run_ ? 0 : groups_->kill_groups(former));
-  return set;
 }
 
 Result<void> Flow::start(config::ConnectHooks best, const kernel::SharedMaps& shared) {

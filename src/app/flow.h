@@ -49,10 +49,6 @@ class Flow {
   // objects that the kernel side shares with execwhacker.
   Result<void> apply(const config::Config& config, Prepared prepared,
                      const kernel::SharedMaps& shared);
-  // From now on the groups of these names only report, and all others do what their action says,
-  // until the next apply(). Every connect is judged by the one or the other. Errors: nothing has
-  // changed.
-  Result<void> set_reporting(const std::set<std::string>& groups);
   // FlowAudit::when_held().
   void when_held(FlowAudit::HeldSink sink) { audit_.when_held(std::move(sink)); }
   void stop();
@@ -79,8 +75,6 @@ class Flow {
   mutable std::mutex mutex_;  // for detector_: collect() reads what apply() may take away
   std::unique_ptr<detect::FlowDetector> detector_;
   std::shared_ptr<const detect::FlowGroups> groups_;  // in force, or those that were last
-  std::uint64_t reporting_ = 0;                       // of groups_, a mask
-  bool dry_run_ = false;
   detect::FlowProgram::Stats past_;  // of programs that are gone; guarded by mutex_
   config::ConnectHooks best_hooks_ = config::ConnectHooks::kKill;  // as asked for
   std::atomic<bool> up_ = false;

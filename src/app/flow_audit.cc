@@ -93,8 +93,7 @@ FlowAudit::FlowAudit(enforce::BlastLimit& limit, EventLog& log, Responses& respo
 void FlowAudit::apply(const config::Config& config, Rules rules) {
   {
     const std::lock_guard lock(rules_mutex_);
-    policy_ = std::move(rules.policy);
-    enforcer_.set_policy(std::make_shared<enforce::Policy>(policy_));
+    enforcer_.set_policy(std::make_shared<enforce::Policy>(std::move(rules.policy)));
     applied_ns_ = monotonic_ns();
     before_ =
         std::exchange(now_, {.groups = std::move(rules.groups), .reporting = rules.reporting});
@@ -102,13 +101,6 @@ void FlowAudit::apply(const config::Config& config, Rules rules) {
   max_command_line_bytes_ = config.log.max_command_line_bytes;
   dry_run_ = config.dry_run;
   log_level_ = config.log.level;
-}
-
-void FlowAudit::set_reporting(std::uint64_t reporting, std::uint64_t kill_groups) {
-  const std::lock_guard lock(rules_mutex_);
-  now_.reporting = reporting;
-  policy_.kill_groups = kill_groups;
-  enforcer_.set_policy(std::make_shared<enforce::Policy>(policy_));
 }
 
 void FlowAudit::tidy() {

@@ -38,8 +38,6 @@ class FlowAudit {
     enforce::Policy policy;
   };
   void apply(const config::Config& config, Rules rules);
-  // Changes `reporting` and the policy's mask.
-  void set_reporting(std::uint64_t reporting, std::uint64_t kill_groups);
 
   // Lets go of what only findings from before the last apply() need, when they have long been read.
   void tidy();
@@ -89,9 +87,8 @@ class FlowAudit {
 
   HeldSink held_;
   mutable std::mutex rules_mutex_;
-  enforce::Policy policy_;  // guarded by rules_mutex_
-  Standing now_;            // guarded by rules_mutex_
-  Standing before_;         // of findings from before the last apply(); guarded by rules_mutex_
+  Standing now_;     // guarded by rules_mutex_
+  Standing before_;  // of findings from before the last apply(); guarded by rules_mutex_
   std::uint64_t applied_ns_ = 0;  // CLOCK_MONOTONIC; guarded by rules_mutex_
 
   Outcomes outcomes_;  // by FlowFinding::Reason

@@ -172,9 +172,9 @@ TEST_F(FlowSwitchTest, AGroupReportsFirstAndSaysWhatItWouldHaveKilled) {
   EXPECT_TRUE(sandbox_->dies("127.9.9.1"));
   EXPECT_EQ(next_held(), (Held{"new", 9, Outcome::kKilled})) << "by the other group";
 
-  ASSERT_TRUE(flow_->set_reporting({}));
+  ASSERT_TRUE(apply(configuration(true), 2, std::set<std::string>{}));
   EXPECT_TRUE(sandbox_->dies("127.9.9.2"));
-  ASSERT_TRUE(flow_->set_reporting({"new", "other", "unknown"}));
+  ASSERT_TRUE(apply(configuration(true), 3, std::set<std::string>{"new", "other", "unknown"}));
   EXPECT_FALSE(sandbox_->dies("127.9.9.1"));
   EXPECT_EQ(next_held(), (Held{"new", 9, Outcome::kReported}));
   EXPECT_EQ(next_held(), (Held{"other", 9, Outcome::kReported}));
@@ -184,7 +184,6 @@ TEST_F(FlowSwitchTest, AGroupReportsFirstAndSaysWhatItWouldHaveKilled) {
 TEST_F(FlowSwitchTest, AReloadKeepsWhatIsOver) {
   if (!apply(configuration(true), 1))
     GTEST_SKIP() << "connects cannot be killed in the kernel here";
-  ASSERT_TRUE(flow_->set_reporting({}));
   ASSERT_TRUE(apply(configuration(true), 2, std::set<std::string>{}));
   EXPECT_TRUE(sandbox_->dies("127.9.9.2"));
   ASSERT_TRUE(apply(configuration(true), 3));
@@ -201,11 +200,7 @@ TEST_F(FlowSwitchTest, SwitchingLetsNothingThrough) {
     for (std::uint32_t i = 0; !stop; ++i) {
       const std::set<std::string> reporting =
           i % 2 != 0 ? std::set<std::string>{"other"} : std::set<std::string>{};
-      if (i % 64 == 63) {
-        apply(configuration(false), i + 2, reporting);
-      } else {
-        EXPECT_TRUE(flow_->set_reporting(reporting));
-      }
+      EXPECT_TRUE(apply(configuration(false), i + 2, reporting));
     }
   });
   for (int i = 0; i < 300; ++i) {

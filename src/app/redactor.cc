@@ -15,11 +15,8 @@ constexpr std::size_t kMinBeginning = 4;
 
 // As the matcher sees it (bpf/lib/match.h).
 std::string folded(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-    if (c == '\0') c = ' ';
-  }
+  std::string out = ascii_lower(text);
+  std::replace(out.begin(), out.end(), '\0', ' ');
   return out;
 }
 

@@ -5,13 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/fd.h"
+#include "base/file.h"
 
 namespace cryptnono::app {
 
@@ -30,29 +28,10 @@ Result<std::string> read_small(const std::string& path) {
   if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid() ||
       (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     return fail("not a file that this user alone may write");
-  std::string text(kMaxBytes + 1, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t got = ::read(fd.get(), text.data() + size, text.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno("cannot read", errno);
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  if (size > kMaxBytes) return fail("larger than it can be");
-  text.resize(size);
+  std::string text;
+  TRY(read_up_to(fd.get(), kMaxBytes + 1, text));
+  if (text.size() > kMaxBytes) return fail("larger than it can be");
   return text;
-}
-
-Result<void> write_all(const Fd& fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t done = ::write(fd.get(), text.data(), text.size());
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return fail_errno("cannot write", errno);
-    text.remove_prefix(static_cast<std::size_t>(done));
-  }
-  if (::fsync(fd.get()) != 0) return fail_errno("cannot write", errno);
-  return {};
 }
 
 }  // namespace
@@ -85,24 +64,14 @@ Result<void> write_state(const std::string& directory, const RolloutState& state
     groups[group] = {{"content", each.content}, {"clean_s", each.clean_s}, {"over", each.over}};
   }
   const std::string path = directory + "/" + kRolloutFile;
-  const std::string fresh = path + ".new";
   const auto wrong = [&](Error error) {
-    ::unlink(fresh.c_str());
     return tl::unexpected(with_context(path, std::move(error)));
   };
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
     return wrong(fail_errno("cannot make its directory", errno).value());
-  ::unlink(fresh.c_str());
-  const Fd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return wrong(fail_errno("cannot write", errno).value());
-  if (Result<void> done = write_all(fd, Json{{"saved_at", now}, {"groups", groups}}.dump(1) + "\n");
-      !done)
-    return wrong(std::move(done.error()));
-  if (::rename(fresh.c_str(), path.c_str()) != 0)
-    return wrong(fail_errno("cannot write", errno).value());
-  // The name is durable only with the directory.
-  const Fd parent(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (parent) static_cast<void>(::fsync(parent.get()));
+  Result<void> written = write_private_file(
+      path, Json{{"saved_at", now}, {"groups", groups}}.dump(1) + "\n", Existing::kReplace);
+  if (!written) return wrong(std::move(written.error()));
   return {};
 }
 

@@ -1,8 +1,9 @@
 #include "base/hmac.h"
 
-#include <fmt/format.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+
+#include "base/hex.h"
 
 namespace cryptnono {
 
@@ -21,10 +22,7 @@ std::optional<Sha256> hmac_sha256(std::string_view key, std::string_view text) {
 
 std::string hmac_sha256_hex(std::string_view key, std::string_view text) {
   const std::optional<Sha256> digest = hmac_sha256(key, text);
-  if (!digest) return {};
-  std::string out;
-  for (const std::uint8_t byte : *digest) out += fmt::format("{:02x}", byte);
-  return out;
+  return digest ? to_hex(*digest) : std::string();
 }
 
 }  // namespace cryptnono

@@ -1,15 +1,13 @@
 // HMAC-SHA256 (RFC 2104), by libcrypto: signs what the webhook sends, and makes the ids of rules.
 #pragma once
 
-#include <array>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
-namespace cryptnono {
+#include "base/sha256.h"
 
-using Sha256 = std::array<std::uint8_t, 32>;
+namespace cryptnono {
 
 // Any key and text, empty ones too. Nothing: libcrypto has no memory, or no SHA-256. Any thread.
 [[nodiscard]] std::optional<Sha256> hmac_sha256(std::string_view key, std::string_view text);

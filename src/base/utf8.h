@@ -14,7 +14,10 @@ std::string replace_invalid_utf8(std::string_view text);
 // bidirectional text) written out: \x1b, \u202e.
 std::string for_terminal(std::string_view text);
 
-// ASCII letters in lower case, everything else as it is.
+// ASCII letters in lower case, everything else as it is, whatever the locale.
+constexpr char ascii_lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 std::string ascii_lower(std::string_view text);
 
 // Without the spaces and tabs at both ends.

@@ -1,13 +1,13 @@
 #include "bundle/bundle.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <set>
+
+#include "base/sha256.h"
 
 namespace cryptnono::bundle {
 
@@ -31,14 +31,6 @@ constexpr std::array<RoleName, 6> kRoles{{{Role::kRules, "rules", "rules/"},
                                           {Role::kDocument, "document", "documents/"}}};
 
 const RoleName& name_of(Role role) { return kRoles.at(static_cast<std::size_t>(role)); }
-
-std::string sha256_hex(std::string_view text) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  if (EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
-    return {};
-  return fmt::format("{:02x}", fmt::join(digest.begin(), digest.begin() + size, ""));
-}
 
 bool good_name(std::string_view name) {
   const auto good = [](char c) {

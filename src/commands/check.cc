@@ -50,10 +50,7 @@ int run_check(const Inputs& inputs, std::ostream& out, std::ostream& err) {
     err << "warning: " << config::to_string(warning) << '\n';
   }
   const auto tables = detect::FlowTables::build(loaded->config.tcpflowkiller, 1);
-  if (!tables) {
-    err << tables.error().message << '\n';
-    return static_cast<int>(tables.error().code);
-  }
+  if (!tables) return say(tables.error(), err);
   out << summary(loaded->config) << '\n';
   return static_cast<int>(ExitCode::kOk);
 }

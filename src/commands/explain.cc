@@ -31,10 +31,7 @@ int run_explain(const Inputs& inputs, const std::vector<std::string>& argv,
   const std::optional<config::Config> config = inputs.load_or_say(err);
   if (!config) return static_cast<int>(ExitCode::kConfig);
   const auto rules = detect::ExecRules::compile(config->execwhacker, 1);
-  if (!rules) {
-    err << rules.error().message << '\n';
-    return static_cast<int>(rules.error().code);
-  }
+  if (!rules) return say(rules.error(), err);
   std::string area;
   for (const std::string& argument : argv) area += argument + '\0';
   const std::string filename = executable.empty() ? argv[0] : executable;

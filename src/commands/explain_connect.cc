@@ -89,10 +89,7 @@ int run_explain_connect(const Inputs& inputs, const std::vector<std::string>& co
   const config::Tcpflowkiller& flow = config.tcpflowkiller;
   const detect::FlowGroups groups(flow, 1, nullptr);
   const auto tables = detect::FlowTables::build(flow, groups);
-  if (!tables) {
-    err << tables.error().message << '\n';
-    return static_cast<int>(tables.error().code);
-  }
+  if (!tables) return say(tables.error(), err);
   ExitCode code = ExitCode::kOk;
   for (const std::string& text : connects) {
     config::AddressRange wanted;

@@ -2,24 +2,28 @@
 
 #include <cstdlib>
 
-#include "seal/identities.h"
-
 namespace cryptnono::commands {
 
-void Inputs::add_files_to(CLI::App& command) {
-  command.add_option("-c,--config", files, "Configuration file; may be given several times")
+CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vector<std::string>& out,
+                          const std::string& what) {
+  return command.add_option(name, out, what + "; may be given several times")
       ->take_all()
       ->allow_extra_args(false);
+}
+
+int say(const Error& error, std::ostream& err) {
+  err << error.message << '\n';
+  return static_cast<int>(error.code);
+}
+
+void Inputs::add_files_to(CLI::App& command) {
+  add_repeated(command, "-c,--config", files, "Configuration file");
   add_identities_to(command);
 }
 
 void Inputs::add_identities_to(CLI::App& command) {
-  command
-      .add_option("--identity", identities,
-                  "File or directory of age identities, which open sealed files; may be given "
-                  "several times")
-      ->take_all()
-      ->allow_extra_args(false);
+  add_repeated(command, "--identity", identities,
+               "File or directory of age identities, which open sealed files");
 }
 
 void Inputs::add_reveal_to(CLI::App& command) {
@@ -31,6 +35,10 @@ std::vector<std::string> Inputs::identity_paths() const {
   const char* const named = std::getenv(seal::kIdentityFileVariable);
   if (!identities.empty() || named == nullptr || *named == '\0') return identities;
   return {named};
+}
+
+Result<seal::Identities> Inputs::load_identities() const {
+  return seal::Identities::load(identity_paths());
 }
 
 config::LoadOptions Inputs::load_options() const {

@@ -7,9 +7,18 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "config/load.h"
+#include "seal/identities.h"
 
 namespace cryptnono::commands {
+
+// An option with one value that may be given several times.
+CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vector<std::string>& out,
+                          const std::string& what);
+
+// Says the error on a line of its own; its exit code.
+int say(const Error& error, std::ostream& err);
 
 struct Inputs {
   std::vector<std::string> files = {};       // -c
@@ -23,6 +32,7 @@ struct Inputs {
 
   // Those given; if none is, what the environment names (seal/identities.h).
   [[nodiscard]] std::vector<std::string> identity_paths() const;
+  [[nodiscard]] Result<seal::Identities> load_identities() const;
   [[nodiscard]] config::LoadOptions load_options() const;
   // Nothing if the configuration is wrong: `err` then has every error.
   [[nodiscard]] std::optional<config::Config> load_or_say(std::ostream& err) const;

@@ -10,7 +10,7 @@
 
 #include "base/fd.h"
 #include "base/utf8.h"
-#include "commands/rule_name.h"
+#include "commands/rule_words.h"
 #include "replay/replay.h"
 
 namespace cryptnono::commands {
@@ -187,9 +187,7 @@ void add_counts(const replay::Counts& counts, nlohmann::ordered_json& out) {
 void ReplayCommand::add_to(CLI::App& command) {
   inputs.add_files_to(command);
   inputs.add_reveal_to(command);
-  command.add_option("--against", against, "File of the old rules; may be given several times")
-      ->take_all()
-      ->allow_extra_args(false);
+  add_repeated(command, "--against", against, "File of the old rules");
   command.add_option("--format", format, "What the logs are")
       ->check(
           CLI::IsMember({"auto", "cryptnono", "upstream", "ps", "execsnoop", "auditd", "lines"}))
@@ -224,10 +222,7 @@ int run_replay(const ReplayCommand& command, std::ostream& out, std::ostream& er
   std::vector<replay::RuleSet> sets;
   for (const config::Execwhacker* each : all) {
     auto rules = detect::ExecRules::compile(*each, 1);
-    if (!rules) {
-      err << rules.error().message << '\n';
-      return static_cast<int>(rules.error().code);
-    }
+    if (!rules) return say(rules.error(), err);
     sets.push_back({.rules = *rules, .dry_run = each == all[0] ? config->dry_run : old->dry_run});
   }
   const replay::Prefilter filter(all);

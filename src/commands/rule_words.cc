@@ -11,6 +11,12 @@ std::string place_of(const config::Config& config, config::Origin origin) {
   return fmt::format("{}:{}:{}", config.files[origin.file], origin.line, origin.column);
 }
 
+std::string rule_name(const detect::ExecRules& rules, std::uint32_t rule, bool reveal) {
+  if (rule >= rules.size()) return "no rule";
+  const std::string id = rules.rule_id(rule);
+  return reveal ? fmt::format("{} \"{}\"", id, rules.rule_text(rule)) : id;
+}
+
 std::string rule_words(const config::Config& config, const detect::ExecRules& rules,
                        std::uint32_t rule, bool reveal) {
   return fmt::format("{} {} (group {}, {})", config::kind_words(rules.rule_kind(rule)),

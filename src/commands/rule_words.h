@@ -1,4 +1,4 @@
-// What `explain` needs of a configuration, whatever it is asked about.
+// How commands name rules.
 #pragma once
 
 #include <string>
@@ -10,6 +10,9 @@ namespace cryptnono::commands {
 
 // "bans.yaml:3:5".
 std::string place_of(const config::Config& config, config::Origin origin);
+
+// The rule's id; with `reveal` its text in quotes, too.
+std::string rule_name(const detect::ExecRules& rules, std::uint32_t rule, bool reveal);
 
 // `banned string rllvcuwury5aqppk6 (group pools, pools.yaml:3:5)`; with `reveal`, `banned string
 // "xmrig" (group pools, pools.yaml:3:5)`.

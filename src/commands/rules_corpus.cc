@@ -9,6 +9,7 @@
 #include <memory>
 #include <sstream>
 
+#include "commands/inputs.h"
 #include "commands/rules_files.h"
 #include "generate/corpus_lines.h"
 
@@ -124,22 +125,13 @@ Subcommand add_corpus_command(CLI::App& rules) {
                     "What the entries of /usr/share/applications run");
   command->add_flag("--packages", options->packages,
                     "Names and files of the Debian packages that are installed");
-  command
-      ->add_option("--history", options->histories,
-                   "A shell's history (bash, zsh, fish); may be given several times")
-      ->take_all()
-      ->allow_extra_args(false);
-  command
-      ->add_option("--files", options->files, "A file of lines to add; may be given several times")
-      ->take_all()
-      ->allow_extra_args(false);
+  add_repeated(*command, "--history", options->histories, "A shell's history (bash, zsh, fish)");
+  add_repeated(*command, "--files", options->files, "A file of lines to add");
   command->add_option("--root", options->root, "Read this directory instead of /");
   command->add_option("-o,--output", options->out, "The corpus; without it, standard output");
   return {command, [options] {
             const Result<void> made = make_corpus(*options, std::cerr);
-            if (made) return static_cast<int>(ExitCode::kOk);
-            std::cerr << made.error().message << '\n';
-            return static_cast<int>(made.error().code);
+            return made ? static_cast<int>(ExitCode::kOk) : say(made.error(), std::cerr);
           }};
 }
 

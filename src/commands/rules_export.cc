@@ -50,7 +50,7 @@ Result<std::string> add(Bundle& bundle, Role role, const std::string& file,
 }
 
 Result<Bundle> collect(const Options& options, const config::Config& config) {
-  const seal::Identities identities = TRY(seal::Identities::load(options.inputs.identity_paths()));
+  const seal::Identities identities = TRY(options.inputs.load_identities());
   Bundle out{.made_by = "cryptnono " CRYPTNONO_VERSION, .files = {}, .recipes = {}};
   const auto add_all = [&](Role role, const std::vector<std::string>& files,
                            std::vector<std::string>& paths) -> Result<void> {
@@ -95,17 +95,13 @@ Result<void> write(const Options& options, const Bundle& bundle) {
 }
 
 int run_export(const Options& options) {
-  const auto stop = [](const Error& error) {
-    std::cerr << error.message << '\n';
-    return static_cast<int>(error.code);
-  };
   // What is taken along must be good for something.
   const std::optional<config::Config> config = options.inputs.load_or_say(std::cerr);
   if (!config) return static_cast<int>(ExitCode::kConfig);
   const Result<Bundle> bundle = collect(options, *config);
-  if (!bundle) return stop(bundle.error());
+  if (!bundle) return say(bundle.error(), std::cerr);
   const Result<void> written = write(options, *bundle);
-  if (!written) return stop(written.error());
+  if (!written) return say(written.error(), std::cerr);
   std::cout << fmt::format("{}: {} files, sealed\n", options.out, bundle->files.size());
   return static_cast<int>(ExitCode::kOk);
 }
@@ -116,19 +112,17 @@ Subcommand add_export_command(CLI::App& rules) {
   CLI::App* command =
       rules.add_subcommand("export", "Seal rules, and what they are made of, for who leaves");
   const auto options = std::make_shared<Options>();
-  const auto many = [&](const char* name, std::vector<std::string>& out, const char* what) {
-    return command->add_option(name, out, what)->take_all()->allow_extra_args(false);
-  };
   options->inputs.add_files_to(*command);
   command->get_option("--config")->required();
-  many("--seeds", options->seeds, "Seed file; may be given several times");
+  add_repeated(*command, "--seeds", options->seeds, "Seed file");
   command->add_option("--settings", options->settings, "The generator's settings");
   command->add_option("--provenance", options->provenance,
                       "The generator's provenance: what it had left out, it leaves out again");
-  many("--tests", options->tests, "File of `rules test`; may be given several times");
-  many("--document", options->documents, "Any other text; may be given several times");
-  many("-r,--recipient", options->recipients.keys, "Who may open it, as age takes it");
-  many("-R,--recipients-file", options->recipients.files, "File of such");
+  add_repeated(*command, "--tests", options->tests, "File of `rules test`");
+  add_repeated(*command, "--document", options->documents, "Any other text");
+  add_repeated(*command, "-r,--recipient", options->recipients.keys,
+               "Who may open it, as age takes it");
+  add_repeated(*command, "-R,--recipients-file", options->recipients.files, "File of such");
   command->add_option("-o,--output", options->out, "The bundle")->required();
   command->add_flag("--force", options->force, "Overwrite what is there");
   return {command, [options] { return run_export(*options); }};

@@ -1,15 +1,13 @@
 #include "commands/rules_files.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <utility>
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "config/read_file.h"
 #include "seal/seal.h"
 
@@ -20,21 +18,10 @@ Result<std::string> read_input(const std::string& path) {
   const Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return fail_errno(path, errno);
   std::string text;
-  struct stat info {};
-  if (fstat(file.get(), &info) == 0 && info.st_size > 0 &&
-      static_cast<std::size_t>(info.st_size) <= kMaxBytes)
-    text.reserve(static_cast<std::size_t>(info.st_size) + 1);
-  for (;;) {
-    constexpr std::size_t kStep = std::size_t{1} << 16;
-    const std::size_t size = text.size();
-    text.resize(size + kStep);
-    const ssize_t got = read(file.get(), text.data() + size, kStep);
-    text.resize(size + (got > 0 ? static_cast<std::size_t>(got) : 0));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno(path, errno);
-    if (got == 0) return text;
-    if (text.size() > kMaxBytes) return fail(path + ": larger than 1 GiB");
-  }
+  if (Result<void> read = read_up_to(file.get(), kMaxBytes + 1, text); !read)
+    return tl::unexpected(with_context(path, std::move(read.error())));
+  if (text.size() > kMaxBytes) return fail(path + ": larger than 1 GiB");
+  return text;
 }
 
 Result<std::string> read_opened(const std::string& path, const seal::Identities& identities) {
@@ -47,41 +34,12 @@ Result<std::string> read_opened(const std::string& path, const seal::Identities&
   return std::string(text->sealed() ? seal::without_padding(*text) : text->view());
 }
 
-namespace {
-
-Result<void> write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return fail_errno("cannot write", errno);
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
-Result<void> put(const std::string& path, std::string_view text, Existing existing) {
-  std::string temporary = path + ".XXXXXX";
-  const Fd fd(mkostemp(temporary.data(), O_CLOEXEC));  // mode 0600
-  if (!fd) return fail_errno("cannot write", errno);
-  const auto write = [&]() -> Result<void> {
-    TRY(write_all(fd.get(), text));
-    if (fsync(fd.get()) != 0) return fail_errno("cannot write", errno);
-    const unsigned flags = existing == Existing::kRefuse ? RENAME_NOREPLACE : 0;
-    if (renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), flags) == 0) return {};
-    if (errno == EEXIST) return fail("is there already; --force overwrites it", ExitCode::kUsage);
-    return fail_errno("cannot write", errno);
-  };
-  Result<void> written = write();
-  if (!written) unlink(temporary.c_str());
-  return written;
-}
-
-}  // namespace
-
 Result<void> write_private(const std::string& path, std::string_view text, Existing existing) {
-  Result<void> written = put(path, text, existing);
-  if (!written) return tl::unexpected(with_context(path, std::move(written.error())));
-  return {};
+  Result<void> written = write_private_file(path, text, existing);
+  if (written) return written;
+  Error error = with_context(path, std::move(written.error()));
+  if (error.code == ExitCode::kUsage) error.message += "; --force overwrites it";
+  return tl::unexpected(std::move(error));
 }
 
 Result<void> write_out(const std::string& path, std::string_view text, Existing existing) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/file.h"
 #include "base/result.h"
 #include "seal/identities.h"
 
@@ -16,10 +17,7 @@ Result<std::string> read_input(const std::string& path);
 // opened, or is larger than a document may be.
 Result<std::string> read_opened(const std::string& path, const seal::Identities& identities);
 
-enum class Existing : std::uint8_t { kReplace, kRefuse };
-
-// Writes a file that its owner alone may read (mode 0600), whole or not at all: a new one beside
-// it, which then takes its name. Refused: ExitCode::kUsage. Errors name it.
+// write_private_file() of base/file.h; errors name the file.
 Result<void> write_private(const std::string& path, std::string_view text, Existing existing);
 
 // The same, or to standard output if `path` is "-" or nothing.

@@ -34,7 +34,7 @@ Result<generate::NamedText> read_named(const std::string& path,
 
 Result<generate::Inputs> read_inputs(const Options& options) {
   generate::Inputs inputs;
-  const seal::Identities identities = TRY(seal::Identities::load(options.inputs.identity_paths()));
+  const seal::Identities identities = TRY(options.inputs.load_identities());
   for (const std::string& path : options.seeds)
     inputs.seeds.push_back(TRY(read_named(path, identities)));
   for (const std::string& path : options.corpora)
@@ -65,18 +65,14 @@ Result<void> write_output(const Options& options, const generate::Output& output
 }
 
 int run_generate(const Options& options, std::ostream& err) {
-  const auto stop = [&](const Error& error) {
-    err << error.message << '\n';
-    return static_cast<int>(error.code);
-  };
   const Result<generate::Inputs> inputs = read_inputs(options);
-  if (!inputs) return stop(inputs.error());
+  if (!inputs) return say(inputs.error(), err);
   const generate::Outcome outcome = generate::generate(*inputs);
   for (const auto& warning : outcome.warnings) err << "warning: " << to_string(warning) << '\n';
   for (const auto& error : outcome.errors) err << to_string(error) << '\n';
   if (!outcome.output) return static_cast<int>(ExitCode::kConfig);
   if (const Result<void> written = write_output(options, *outcome.output); !written)
-    return stop(written.error());
+    return say(written.error(), err);
   const generate::Counts& counts = outcome.output->counts;
   err << fmt::format(
       "{} rules of {} candidates; {} stand in honest lines, {} are too short, {} are redundant\n",
@@ -92,15 +88,8 @@ Subcommand add_generate_command(CLI::App& rules) {
   const auto one = [&](const char* name, std::string& out, const char* what) {
     command->add_option(name, out, what);
   };
-  command->add_option("-s,--seeds", options->seeds, "Seed file; may be given several times")
-      ->required()
-      ->take_all()
-      ->allow_extra_args(false);
-  command
-      ->add_option("--corpus", options->corpora,
-                   "Honest lines to measure against; may be given several times")
-      ->take_all()
-      ->allow_extra_args(false);
+  add_repeated(*command, "-s,--seeds", options->seeds, "Seed file")->required();
+  add_repeated(*command, "--corpus", options->corpora, "Honest lines to measure against");
   options->inputs.add_identities_to(*command);
   one("--settings", options->settings, "What is made of which kind of seed");
   one("--decisions", options->decisions,

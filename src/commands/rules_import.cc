@@ -29,7 +29,7 @@ struct Options {
 };
 
 Result<Bundle> read_bundle(const Options& options) {
-  const seal::Identities identities = TRY(seal::Identities::load(options.inputs.identity_paths()));
+  const seal::Identities identities = TRY(options.inputs.load_identities());
   Result<Bundle> bundle = bundle::from_json(TRY(read_opened(options.file, identities)));
   if (!bundle) return tl::unexpected(with_context(options.file, std::move(bundle.error())));
   return bundle;
@@ -69,16 +69,12 @@ Result<void> write(const Options& options, const Bundle& bundle) {
 }
 
 int run_import(const Options& options) {
-  const auto stop = [](const Error& error) {
-    std::cerr << error.message << '\n';
-    return static_cast<int>(error.code);
-  };
   if (options.plain != (options.recipients.keys.empty() && options.recipients.files.empty()))
-    return stop({"rules import: give recipients (-r, -R), or --plain", ExitCode::kUsage});
+    return say({"rules import: give recipients (-r, -R), or --plain", ExitCode::kUsage}, std::cerr);
   const Result<Bundle> bundle = read_bundle(options);
-  if (!bundle) return stop(bundle.error());
+  if (!bundle) return say(bundle.error(), std::cerr);
   const Result<void> written = write(options, *bundle);
-  if (!written) return stop(written.error());
+  if (!written) return say(written.error(), std::cerr);
   std::cout << fmt::format("{}: {} files, made by {}\n", options.directory, bundle->files.size(),
                            bundle->made_by);
   bool same = true;
@@ -98,11 +94,9 @@ Subcommand add_import_command(CLI::App& rules) {
   options->inputs.add_identities_to(*command);
   command->add_option("BUNDLE", options->file, "What `rules export` has written")->required();
   command->add_option("-d,--directory", options->directory, "Where to: new, or empty")->required();
-  const auto many = [&](const char* name, std::vector<std::string>& out, const char* what) {
-    command->add_option(name, out, what)->take_all()->allow_extra_args(false);
-  };
-  many("-r,--recipient", options->recipients.keys, "Seal each file, for these, as age takes them");
-  many("-R,--recipients-file", options->recipients.files, "File of such");
+  add_repeated(*command, "-r,--recipient", options->recipients.keys,
+               "Seal each file, for these, as age takes them");
+  add_repeated(*command, "-R,--recipients-file", options->recipients.files, "File of such");
   command->add_flag("--plain", options->plain, "Write the files as they are");
   return {command, [options] { return run_import(*options); }};
 }

@@ -35,9 +35,8 @@ struct Options {
   Inputs inputs;
 };
 
-int say(std::string_view file, const Error& error) {
-  std::cerr << file << ": " << error.message << '\n';
-  return static_cast<int>(error.code);
+int say_of(std::string_view file, Error error) {
+  return say(with_context(file, std::move(error)), std::cerr);
 }
 
 // "-" is standard input, so that a plaintext need not be in a file.
@@ -53,24 +52,22 @@ Result<void> may_write(const Options& options) {
 int put(const Options& options, std::string_view text) {
   const Result<void> written =
       write_out(options.out, text, options.force ? Existing::kReplace : Existing::kRefuse);
-  if (written) return static_cast<int>(ExitCode::kOk);
-  std::cerr << written.error().message << '\n';
-  return static_cast<int>(written.error().code);
+  return written ? static_cast<int>(ExitCode::kOk) : say(written.error(), std::cerr);
 }
 
 int run_seal(const Options& options) {
-  if (const Result<void> may = may_write(options); !may) return say(options.out, may.error());
+  if (const Result<void> may = may_write(options); !may) return say_of(options.out, may.error());
   if (options.out.empty() && !options.armor && ::isatty(STDOUT_FILENO) == 1)
-    return say("rules seal", {"this is a terminal; give -o FILE or --armor", ExitCode::kUsage});
+    return say_of("rules seal", {"this is a terminal; give -o FILE or --armor", ExitCode::kUsage});
   Result<config::FileText> text = config::read_file(path_of(options.file), {});
   if (!text && text.error().code != ExitCode::kConfig) text.error().code = ExitCode::kConfig;
-  if (!text) return say(options.file, text.error());
+  if (!text) return say_of(options.file, text.error());
   // Padded first: it is this text that a daemon will read.
   const seal::Secret padded = options.no_padding ? seal::Secret::copy_of(*text) : seal::pad(*text);
   if (!options.any_file) {
     // What a pipe gives whose first command has failed.
     if (text->view().find_first_not_of(" \t\r\n") == std::string_view::npos)
-      return say(options.file, {"empty; not sealed", ExitCode::kConfig});
+      return say_of(options.file, {"empty; not sealed", ExitCode::kConfig});
     const config::LoadResult loaded = config::load_text(options.file, padded.view());
     if (!loaded) {
       for (const config::Diagnostic& error : loaded.error())
@@ -81,18 +78,17 @@ int run_seal(const Options& options) {
   }
   const Result<std::string> sealed =
       seal::seal(padded.view(), options.recipients, {.armor = options.armor});
-  if (!sealed) return say("rules seal", sealed.error());
+  if (!sealed) return say_of("rules seal", sealed.error());
   return put(options, *sealed);
 }
 
 int run_open(const Options& options) {
-  if (const Result<void> may = may_write(options); !may) return say(options.out, may.error());
-  const Result<seal::Identities> identities =
-      seal::Identities::load(options.inputs.identity_paths());
-  if (!identities) return say("rules open", identities.error());
+  if (const Result<void> may = may_write(options); !may) return say_of(options.out, may.error());
+  const Result<seal::Identities> identities = options.inputs.load_identities();
+  if (!identities) return say_of("rules open", identities.error());
   const Result<config::FileText> text = config::read_file(path_of(options.file), *identities);
-  if (!text) return say(options.file, {text.error().message, ExitCode::kConfig});
-  if (!text->sealed()) return say(options.file, {"not sealed", ExitCode::kConfig});
+  if (!text) return say_of(options.file, {text.error().message, ExitCode::kConfig});
+  if (!text->sealed()) return say_of(options.file, {"not sealed", ExitCode::kConfig});
   return put(options, seal::without_padding(*text));
 }
 
@@ -111,14 +107,9 @@ void add_seal_commands(CLI::App& rules, std::vector<Subcommand>& all) {
   };
   const auto [seal, to] =
       add("seal", "Encrypt a rule file for those who may read it, by the program age", run_seal);
-  seal->add_option("-r,--recipient", to->recipients.keys,
-                   "age1..., or an SSH public key; may be given several times")
-      ->take_all()
-      ->allow_extra_args(false);
-  seal->add_option("-R,--recipients-file", to->recipients.files,
-                   "File of recipients, one a line; may be given several times")
-      ->take_all()
-      ->allow_extra_args(false);
+  add_repeated(*seal, "-r,--recipient", to->recipients.keys, "age1..., or an SSH public key");
+  add_repeated(*seal, "-R,--recipients-file", to->recipients.files,
+               "File of recipients, one a line");
   seal->add_flag("-a,--armor", to->armor, "As text");
   seal->add_flag("--any-file", to->any_file, "Seal what is no configuration, too");
   seal->add_flag("--no-padding", to->no_padding, "Let the size tell the file's");

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "commands/rule_name.h"
+#include "commands/rule_words.h"
 #include "commands/rules_files.h"
 #include "config/document.h"
 #include "replay/replay.h"
@@ -135,25 +135,16 @@ int run_rules_test(const RulesTestCommand& command, std::ostream& out, std::ostr
   const auto config = command.inputs.load_or_say(err);
   if (!config) return static_cast<int>(ExitCode::kConfig);
   const auto rules = detect::ExecRules::compile(config->execwhacker, 1);
-  if (!rules) {
-    err << rules.error().message << '\n';
-    return static_cast<int>(rules.error().code);
-  }
+  if (!rules) return say(rules.error(), err);
   const replay::RuleSet set{.rules = *rules, .dry_run = config->dry_run};
   std::vector<bool> hit((*rules)->size());
   std::size_t passed = 0;
   std::size_t failed = 0;
-  const auto identities = seal::Identities::load(command.inputs.identity_paths());
-  if (!identities) {
-    err << identities.error().message << '\n';
-    return static_cast<int>(identities.error().code);
-  }
+  const auto identities = command.inputs.load_identities();
+  if (!identities) return say(identities.error(), err);
   for (const std::string& file : command.tests) {
     const Result<std::string> text = read_opened(file, *identities);
-    if (!text) {
-      err << text.error().message << '\n';
-      return static_cast<int>(text.error().code);
-    }
+    if (!text) return say(text.error(), err);
     config::Diagnostics diagnostics;
     std::vector<Case> cases;
     const auto document = config::parse_document(file, *text, diagnostics);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/load.h"
+#include "config/test_lines.h"
 
 namespace cryptnono::config {
 namespace {
@@ -19,9 +20,7 @@ using testing::Pair;
 std::vector<std::string> errors(std::string_view text) {
   const LoadResult result = load_text("f", text);
   if (result) return {"no error"};
-  std::vector<std::string> out;
-  for (const Diagnostic& diagnostic : result.error()) out.push_back(to_string(diagnostic));
-  return out;
+  return lines(result.error());
 }
 
 Config config_of(std::string_view text) {

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "config/test_lines.h"
+
 namespace cryptnono::config {
 namespace {
 
@@ -47,9 +49,7 @@ std::string parsed(std::string_view text) {
 std::vector<std::string> errors(std::string_view text) {
   Diagnostics diagnostics;
   static_cast<void>(parse_document("f", text, diagnostics));
-  std::vector<std::string> out;
-  for (const Diagnostic& error : diagnostics.take_errors()) out.push_back(to_string(error));
-  return out;
+  return lines(diagnostics.take_errors());
 }
 
 TEST(Document, KeepsPositionsOfYaml) {

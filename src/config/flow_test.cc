@@ -10,6 +10,7 @@
 
 #include "config/address_range.h"
 #include "config/load.h"
+#include "config/test_lines.h"
 
 namespace cryptnono::config {
 namespace {
@@ -26,10 +27,7 @@ std::vector<std::string> texts(const std::vector<AddressRange>& ranges) {
 }
 
 std::vector<std::string> errors(const LoadResult& result) {
-  std::vector<std::string> out;
-  if (result) return out;
-  for (const Diagnostic& each : result.error()) out.push_back(to_string(each));
-  return out;
+  return result ? std::vector<std::string>() : lines(result.error());
 }
 
 class FlowConfigTest : public testing::Test {
@@ -103,10 +101,7 @@ TEST_F(FlowConfigTest, SaysWhereAMistakeIs) {
 }
 
 std::vector<std::string> warnings(const LoadResult& result) {
-  std::vector<std::string> out;
-  if (!result) return out;
-  for (const Diagnostic& each : result->warnings) out.push_back(to_string(each));
-  return out;
+  return result ? lines(result->warnings) : std::vector<std::string>();
 }
 
 TEST_F(FlowConfigTest, AddressesOfAFileAreAGroup) {

@@ -15,15 +15,7 @@ namespace cryptnono::config {
 
 namespace {
 
-constexpr std::size_t kMaxIdLength = 63;
 constexpr std::size_t kMaxPurposeLength = 1024;
-
-bool is_id(std::string_view text) {
-  const auto first = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-  return !text.empty() && text.size() <= kMaxIdLength && first(text[0]) &&
-         std::all_of(text.begin(), text.end(),
-                     [&](char c) { return first(c) || c == '.' || c == '_' || c == '-'; });
-}
 
 bool has_rules(const RuleGroup& group) {
   return !group.banned_strings.empty() || !group.banned_substrings.empty() ||
@@ -31,6 +23,13 @@ bool has_rules(const RuleGroup& group) {
 }
 
 }  // namespace
+
+bool is_group_id(std::string_view text) {
+  const auto first = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return !text.empty() && text.size() <= kMaxGroupIdLength && first(text[0]) &&
+         std::all_of(text.begin(), text.end(),
+                     [&](char c) { return first(c) || c == '.' || c == '_' || c == '-'; });
+}
 
 void Groups::begin_file(std::uint16_t file) {
   file_ = file;
@@ -118,12 +117,12 @@ bool Groups::read_group(Fields& fields, Name name, Value item) {
 std::string Groups::read_id(Fields& fields, Name name, Value value) {
   const auto text = fields.read_string(name, value);
   if (!text) return {};
-  if (!is_id(*text)) {
+  if (!is_group_id(*text)) {
     fields.error(
         value.position(),
         fmt::format("{} must be 1 to {} of a-z, 0-9, '.', '_' and '-', the first a letter or a "
                     "digit, not {}",
-                    name, kMaxIdLength, show_value(*text)));
+                    name, kMaxGroupIdLength, show_value(*text)));
     return {};
   }
   const auto [known, is_new] = ids_.try_emplace(std::string(*text), Place{file_, value.position()});

@@ -1,5 +1,5 @@
 // The groups of all files of a configuration: the named ones (`groups:`) and, of each file, the
-// rules that are in none. Only for load.cc.
+// rules that are in none. For load.cc; what a group may be called is for whoever writes one, too.
 //
 // No message quotes a rule or a key: both are secret, and messages end up in logs.
 #pragma once
@@ -23,6 +23,10 @@ namespace cryptnono::config {
 inline constexpr std::size_t kMaxRuleGroups = 64;
 // Named groups in all, those with addresses only included.
 inline constexpr std::size_t kMaxNamedGroups = 1024;
+
+// 1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or a digit.
+inline constexpr std::size_t kMaxGroupIdLength = 63;
+[[nodiscard]] bool is_group_id(std::string_view text);
 
 class Groups {
  public:

@@ -10,6 +10,7 @@
 
 #include "config/load.h"
 #include "config/rule_id.h"
+#include "config/test_lines.h"
 
 namespace cryptnono::config {
 namespace {
@@ -19,12 +20,6 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
-
-std::vector<std::string> lines(const std::vector<Diagnostic>& diagnostics) {
-  std::vector<std::string> out;
-  for (const Diagnostic& diagnostic : diagnostics) out.push_back(to_string(diagnostic));
-  return out;
-}
 
 std::vector<std::string> errors(std::string_view text) {
   const LoadResult result = load_text("f.yaml", text);

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "config/test_lines.h"
+
 namespace cryptnono::config {
 namespace {
 
@@ -19,12 +21,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-
-std::vector<std::string> lines(const std::vector<Diagnostic>& diagnostics) {
-  std::vector<std::string> out;
-  for (const Diagnostic& diagnostic : diagnostics) out.push_back(to_string(diagnostic));
-  return out;
-}
 
 // Of a text that must be wrong.
 std::vector<std::string> errors(std::string_view text) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "config/load.h"
+#include "config/test_lines.h"
 
 namespace cryptnono::config {
 namespace {
@@ -44,11 +45,8 @@ TEST(ReportFirstTest, StandsBesideTheRulesOfAFile) {
 }
 
 std::vector<std::string> errors(const std::string& text) {
-  std::vector<std::string> out;
   const LoadResult loaded = load_text("f", text);
-  if (loaded) return out;
-  for (const Diagnostic& each : loaded.error()) out.push_back(to_string(each));
-  return out;
+  return loaded ? std::vector<std::string>() : lines(loaded.error());
 }
 
 TEST(ReportFirstTest, SaysWhatIsWrongAndWhere) {

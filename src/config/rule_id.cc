@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/hex.h"
 #include "base/hmac.h"
+#include "base/utf8.h"
 
 namespace cryptnono::config {
 
@@ -15,10 +16,6 @@ constexpr std::size_t kHashedBytes = 10;  // 16 characters of 5 bits
 constexpr std::size_t kCharacters = 16;
 constexpr std::size_t kHexKeyLength = 64;
 constexpr std::string_view kBase32 = "abcdefghijklmnopqrstuvwxyz234567";
-
-bool is_hex(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
 
 std::string base32(const Sha256& digest) {
   std::string out;
@@ -52,9 +49,7 @@ std::string rule_id(std::string_view key, RuleKind kind, std::string_view text) 
   std::string hashed(1, static_cast<char>(kind));
   hashed += text;
   if (kind == RuleKind::kWord || kind == RuleKind::kSubstring) {
-    for (char& c : hashed) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-    }
+    hashed = ascii_lower(hashed);
   }
   const auto digest = hmac_sha256(key, hashed);
   return digest ? "r" + base32(*digest) : std::string();
@@ -73,14 +68,12 @@ bool is_keyed_rule_id(std::string_view text) {
 
 std::string id_key_of(std::string_view written) {
   if (written.size() < kMinIdKeyLength || written.size() > kMaxIdKeyLength) return {};
+  const auto is_hex = [](char c) { return hex_digit(c).has_value(); };
   if (written.size() != kHexKeyLength || !std::all_of(written.begin(), written.end(), is_hex))
     return std::string(written);
   std::string key;
-  for (std::size_t i = 0; i < written.size(); i += 2) {
-    unsigned int byte = 0;
-    std::from_chars(written.data() + i, written.data() + i + 2, byte, 16);
-    key += static_cast<char>(byte);
-  }
+  for (std::size_t i = 0; i < written.size(); i += 2)
+    key += static_cast<char>(*hex_digit(written[i]) * 16 + *hex_digit(written[i + 1]));
   return key;
 }
 

@@ -6,6 +6,7 @@
 #include <limits>
 #include <unordered_set>
 
+#include "base/utf8.h"
 #include "config/python_regex.h"
 #include "config/utf8.h"
 
@@ -15,12 +16,11 @@ namespace {
 
 constexpr std::string_view kBlanks = " \t\r\n\v\f";
 
-char fold(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
 struct FoldedHash {
   std::size_t operator()(std::string_view text) const {  // FNV-1a; nobody gains by colliding rules
     std::uint64_t hash = 0xcbf29ce484222325U;
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(fold(c))) * 0x100000001b3U;
+    for (const char c : text)
+      hash = (hash ^ static_cast<unsigned char>(ascii_lower(c))) * 0x100000001b3U;
     return hash;
   }
 };
@@ -28,7 +28,7 @@ struct FoldedHash {
 struct FoldedEqual {
   bool operator()(std::string_view a, std::string_view b) const {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](char x, char y) { return fold(x) == fold(y); });
+                      [](char x, char y) { return ascii_lower(x) == ascii_lower(y); });
   }
 };
 

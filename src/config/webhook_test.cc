@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "config/load.h"
+#include "config/test_lines.h"
 
 namespace cryptnono::config {
 namespace {
@@ -21,12 +22,6 @@ using testing::Not;
 using testing::StartsWith;
 
 const std::string kRules = "bannedCommandStrings: [abc]\n";
-
-std::vector<std::string> lines(const std::vector<Diagnostic>& diagnostics) {
-  std::vector<std::string> out;
-  for (const Diagnostic& each : diagnostics) out.push_back(to_string(each));
-  return out;
-}
 
 std::vector<std::string> errors(const std::string& text) {
   const LoadResult result = load_text("f", kRules + text);

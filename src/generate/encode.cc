@@ -3,7 +3,6 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
-#include <array>
 
 namespace cryptnono::generate {
 
@@ -19,14 +18,6 @@ std::string base64(const std::string& bytes) {
 }
 
 }  // namespace
-
-std::string fold(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
 
 std::vector<std::string> base64_forms(std::string_view text) {
   std::vector<std::string> forms;
@@ -62,28 +53,5 @@ std::string hex(std::string_view text, std::string_view prefix) {
 }
 
 std::string reversed(std::string_view text) { return {text.rbegin(), text.rend()}; }
-
-std::string sha256_hex(std::string_view text) {
-  Sha256 sum;
-  sum.add(text);
-  return sum.finish_hex();
-}
-
-void Sha256::Free::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }
-
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
-}
-
-void Sha256::add(std::string_view part) {
-  EVP_DigestUpdate(context_.get(), part.data(), part.size());
-}
-
-std::string Sha256::finish_hex() {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int length = 0;
-  EVP_DigestFinal_ex(context_.get(), digest.data(), &length);
-  return hex({reinterpret_cast<const char*>(digest.data()), length});
-}
 
 }  // namespace cryptnono::generate

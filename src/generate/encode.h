@@ -1,17 +1,11 @@
 // Forms of a text that hide it from a reader, and not from whoever runs it.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-struct evp_md_ctx_st;  // OpenSSL's EVP_MD_CTX
-
 namespace cryptnono::generate {
-
-// ASCII letters in lower case, all else as it is: what the matcher does, whatever the locale.
-[[nodiscard]] std::string fold(std::string_view text);
 
 // What base64 makes of `text` in the middle of other bytes, when 0, 1 or 2 bytes modulo 3 stand
 // before it: only the characters that do not depend on the bytes around. Without duplicates; with
@@ -23,22 +17,5 @@ namespace cryptnono::generate {
 
 // The bytes from the last to the first.
 [[nodiscard]] std::string reversed(std::string_view text);
-
-// SHA-256 in hexadecimal.
-[[nodiscard]] std::string sha256_hex(std::string_view text);
-
-// The same of a text that comes in parts.
-class Sha256 {
- public:
-  Sha256();
-  void add(std::string_view part);
-  [[nodiscard]] std::string finish_hex();  // once, at the end
-
- private:
-  struct Free {
-    void operator()(evp_md_ctx_st* context) const;
-  };
-  std::unique_ptr<evp_md_ctx_st, Free> context_;
-};
 
 }  // namespace cryptnono::generate

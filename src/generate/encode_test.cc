@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "base/sha256.h"
 #include "config/rule_id.h"
 
 namespace cryptnono::generate {

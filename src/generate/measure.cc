@@ -6,6 +6,9 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/hex.h"
+#include "base/sha256.h"
+#include "base/utf8.h"
 #include "generate/encode.h"
 #include "match/matcher.h"
 #include "match/tables.h"
@@ -32,16 +35,14 @@ Result<match::Tables> tables_of(const std::vector<Candidate>& candidates, Choose
 }
 
 bool is_word(std::string_view text, std::size_t at) {
-  if (at >= text.size()) return false;
-  const char c = text[at];
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  return at < text.size() && match::is_word(text[at]);
 }
 
 // Finds every candidate that stands in a line, by the bytes that it begins with.
 class Finder {
  public:
   explicit Finder(const std::vector<Candidate>& candidates) : candidates_(candidates) {
-    for (const Candidate& candidate : candidates) folded_.push_back(fold(candidate.text));
+    for (const Candidate& candidate : candidates) folded_.push_back(ascii_lower(candidate.text));
     for (std::uint32_t i = 0; i < folded_.size(); ++i) {
       const std::size_t length = std::min(folded_[i].size(), kPrefix);
       by_prefix_.at(length)[key(folded_[i], 0, length)].push_back(i);
@@ -50,7 +51,7 @@ class Finder {
 
   // Sorted, none twice.
   std::vector<std::uint32_t> find(std::string_view line) const {
-    std::string text = fold(line);
+    std::string text = ascii_lower(line);
     std::replace(text.begin(), text.end(), '\0', ' ');
     std::vector<std::uint32_t> found;
     for (std::size_t at = 0; at < text.size(); ++at) {
@@ -109,12 +110,12 @@ Corpus::Corpus(std::string corpus_name, std::string_view text) : name(std::move(
   }
   std::sort(lines.begin(), lines.end());
   lines.erase(std::unique(lines.begin(), lines.end()), lines.end());
-  Sha256 sum;
+  Sha256Stream sum;
   for (const std::string_view line : lines) {
     sum.add(line);
     sum.add("\n");
   }
-  sha256 = sum.finish_hex();
+  sha256 = to_hex(sum.finish());
 }
 
 Result<Measurement> measure(const std::vector<Candidate>& candidates,

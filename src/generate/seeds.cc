@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 
 #include "config/document.h"
 #include "config/fields.h"
+#include "config/groups.h"
+#include "config/report_first.h"
+#include "config/rule_id.h"
 #include "config/types.h"
 #include "generate/wallets.h"
 
@@ -18,47 +20,11 @@ namespace {
 using config::Fields;
 using Value = config::Document::Value;
 
-constexpr std::size_t kMinKeyBytes = 16;
-constexpr std::size_t kMaxIdBytes = 63;
-
-bool is_group_id(std::string_view id) {
-  constexpr std::string_view kFirst = "abcdefghijklmnopqrstuvwxyz0123456789";
-  if (id.empty() || id.size() > kMaxIdBytes) return false;
-  if (kFirst.find(id.front()) == std::string_view::npos) return false;
-  return std::all_of(id.begin(), id.end(), [&](char c) {
-    return kFirst.find(c) != std::string_view::npos || c == '.' || c == '_' || c == '-';
-  });
-}
-
 std::optional<unsigned> number(std::string_view digits) {
   unsigned value = 0;
   const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (code != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
   return value;
-}
-
-// YYYY-MM-DD, or that and THH:MM:SS with Z or +HH:MM.
-bool is_date(std::string_view text) {
-  if (text.size() < 10 || text[4] != '-' || text[7] != '-') return false;
-  const auto year = number(text.substr(0, 4));
-  const auto month = number(text.substr(5, 2));
-  const auto day = number(text.substr(8, 2));
-  if (!year || !month || !day) return false;
-  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)),
-                                         std::chrono::month(*month), std::chrono::day(*day)};
-  if (!date.ok()) return false;
-  if (text.size() == 10) return true;
-  if (text.size() < 20 || (text[10] != 'T' && text[10] != 't') || text[13] != ':' ||
-      text[16] != ':')
-    return false;
-  const auto hour = number(text.substr(11, 2));
-  const auto minute = number(text.substr(14, 2));
-  const auto second = number(text.substr(17, 2));
-  if (!hour || !minute || !second || *hour > 23 || *minute > 59 || *second > 60) return false;
-  const std::string_view zone = text.substr(19);
-  if (zone == "Z" || zone == "z") return true;
-  return zone.size() == 6 && (zone[0] == '+' || zone[0] == '-') && zone[3] == ':' &&
-         number(zone.substr(1, 2)) && number(zone.substr(4, 2));
 }
 
 class SeedReader {
@@ -80,10 +46,11 @@ class SeedReader {
   void read_key(std::string_view name, Value value) {
     const auto key = fields_.read_string(name, value, true);
     if (!key) return;
-    if (key->size() < kMinKeyBytes) {
-      return fields_.error(value.position(),
-                           fmt::format("{} is {} bytes long; at least {} are needed", name,
-                                       key->size(), kMinKeyBytes));
+    if (config::id_key_of(*key).empty()) {
+      return fields_.error(
+          value.position(),
+          fmt::format("{} is {} bytes long; at least {} are needed, and at most {} possible", name,
+                      key->size(), config::kMinIdKeyLength, config::kMaxIdKeyLength));
     }
     if (set_.id_key.empty()) set_.id_key = *key;
   }
@@ -125,12 +92,12 @@ class SeedReader {
     const auto id = fields_.read_string(name, value);
     if (!id) return;
     group.id = *id;
-    if (!is_group_id(*id)) {
+    if (!config::is_group_id(*id)) {
       return fields_.error(
           value.position(),
           fmt::format("{} is {}; it begins with one of a-z and 0-9, which . _ - may follow, and "
                       "has at most {} characters",
-                      name, config::show_value(*id), kMaxIdBytes));
+                      name, config::show_value(*id), config::kMaxGroupIdLength));
     }
     for (const SeedGroup& other : set_.groups) {
       if (other.id == *id) {
@@ -141,25 +108,25 @@ class SeedReader {
   }
 
   void read_report_first(std::string_view name, Value value, SeedGroup& group) {
-    fields_.read_mapping(name, value,
-                         {{"until",
-                           [&](auto key, Value date) {
-                             const auto text = fields_.read_string(key, date);
-                             if (!text) return;
-                             if (!is_date(*text)) {
-                               return fields_.error(
-                                   date.position(),
+    fields_.read_mapping(
+        name, value,
+        {{"until",
+          [&](auto key, Value date) {
+            const auto text = fields_.read_string(key, date);
+            if (!text) return;
+            if (!config::parse_time(*text)) {
+              return fields_.error(date.position(),
                                    fmt::format("{} is {}; it is a date as 2026-12-24, or a time "
                                                "as 2026-12-24T18:00:00Z",
                                                key, config::show_value(*text)));
-                             }
-                             group.until = *text;
-                           }},
-                          {"cleanDays", [&](auto key, Value days) {
-                             std::uint32_t count = 0;
-                             fields_.read_integer(key, days, 1, 3650, " days", count);
-                             if (count != 0) group.clean_days = count;
-                           }}});
+            }
+            group.until = *text;
+          }},
+         {"cleanDays", [&](auto key, Value days) {
+            std::uint32_t count = 0;
+            fields_.read_integer(key, days, 1, config::kMaxCleanDays, " days", count);
+            if (count != 0) group.clean_days = count;
+          }}});
   }
 
   void read_kinds(std::string_view name, Value value, SeedGroup& group) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <unordered_set>
 
+#include "base/utf8.h"
 #include "config/types.h"
 #include "generate/encode.h"
 
@@ -35,7 +36,7 @@ class Maker {
   void add(RuleKind kind, std::string text, Chain chain) {
     const std::size_t least = kind == RuleKind::kWord ? 2 : config::kMinSubstringLength;
     if (text.size() < least || text.size() > config::kMaxRuleLength) return;
-    if (!seen_.insert(static_cast<char>(kind) + fold(text)).second) return;
+    if (!seen_.insert(static_cast<char>(kind) + ascii_lower(text)).second) return;
     out_.push_back({kind, std::move(text), group_, index_, std::move(chain)});
   }
 

@@ -1,15 +1,14 @@
 #include "generate/wallets.h"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "generate/encode.h"
+#include "base/bech32.h"
+#include "base/sha256.h"
+#include "base/utf8.h"
 
 namespace cryptnono::generate {
 
@@ -67,10 +66,11 @@ std::optional<std::vector<std::uint8_t>> base58check(std::string_view text) {
   }
   std::reverse(bytes.begin(), bytes.end());
   if (bytes.size() < 5) return std::nullopt;
-  std::array<std::uint8_t, SHA256_DIGEST_LENGTH> once{};
-  std::array<std::uint8_t, SHA256_DIGEST_LENGTH> twice{};
-  SHA256(bytes.data(), bytes.size() - 4, once.data());
-  SHA256(once.data(), once.size(), twice.data());
+  const auto text_of = [](const std::uint8_t* data, std::size_t size) {
+    return std::string_view(reinterpret_cast<const char*>(data), size);
+  };
+  const Sha256 once = sha256(text_of(bytes.data(), bytes.size() - 4));
+  const Sha256 twice = sha256(text_of(once.data(), once.size()));
   if (!std::equal(bytes.end() - 4, bytes.end(), twice.begin())) return std::nullopt;
   bytes.resize(bytes.size() - 4);
   return bytes;
@@ -105,36 +105,14 @@ std::string_view bitcoin_like(std::string_view address) {
   }
 }
 
-std::uint32_t bech32_step(std::uint32_t check, std::uint32_t value) {
-  constexpr std::array<std::uint32_t, 5> kGenerator{0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd,
-                                                    0x2a1462b3};
-  const std::uint32_t top = check >> 25U;
-  check = (check & 0x1ffffffU) << 5U ^ value;
-  for (std::size_t i = 0; i < kGenerator.size(); ++i) {
-    if ((top >> i & 1U) != 0) check ^= kGenerator.at(i);
-  }
-  return check;
-}
-
 std::string_view bech32(std::string_view address) {
-  constexpr std::string_view kDigits = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
-  const std::string text = fold(address);
+  const std::string text = ascii_lower(address);
   const std::size_t separator = text.rfind('1');
   if (text.size() > 90 || separator == std::string::npos || text.size() - separator < 40) return {};
   const std::string human = text.substr(0, separator);
   if (human != "bc" && human != "ltc") return {};
-  std::uint32_t check = 1;
-  for (const char c : human) check = bech32_step(check, static_cast<unsigned char>(c) >> 5U);
-  check = bech32_step(check, 0);
-  for (const char c : human) check = bech32_step(check, static_cast<unsigned char>(c) & 31U);
-  for (const char c : text.substr(separator + 1)) {
-    const std::size_t digit = kDigits.find(c);
-    if (digit == std::string_view::npos) return {};
-    check = bech32_step(check, static_cast<std::uint32_t>(digit));
-  }
-  constexpr std::uint32_t kBech32 = 1;
-  constexpr std::uint32_t kBech32m = 0x2bc830a3;
-  if (check != kBech32 && check != kBech32m) return {};
+  const auto remainder = bech32_remainder(human, std::string_view(text).substr(separator + 1));
+  if (remainder != kBech32 && remainder != kBech32m) return {};
   return human == "bc" ? "Bitcoin address" : "Litecoin address";
 }
 

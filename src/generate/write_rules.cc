@@ -3,7 +3,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "generate/encode.h"
+#include "base/sha256.h"
 #include "generate/run.h"
 
 namespace cryptnono::generate {

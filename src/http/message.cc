@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/hex.h"
 #include "base/utf8.h"
 
 namespace cryptnono::http {
@@ -29,13 +30,6 @@ bool is_token(std::string_view text) {
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
-std::optional<int> hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return std::nullopt;
-}
-
 // Nothing: not well-formed, or there is a NUL in it.
 std::optional<std::string> percent_decoded(std::string_view text) {
   std::string out;
@@ -45,8 +39,8 @@ std::optional<std::string> percent_decoded(std::string_view text) {
       continue;
     }
     if (i + 2 >= text.size()) return std::nullopt;
-    const std::optional<int> high = hex_digit(text[i + 1]);
-    const std::optional<int> low = hex_digit(text[i + 2]);
+    const std::optional<unsigned> high = hex_digit(text[i + 1]);
+    const std::optional<unsigned> low = hex_digit(text[i + 2]);
     if (!high || !low || (*high == 0 && *low == 0)) return std::nullopt;
     out += static_cast<char>(*high * 16 + *low);
     i += 2;

@@ -38,21 +38,8 @@ TableMap& TableMap::operator=(TableMap&& other) noexcept {
   return *this;
 }
 
-TableMap::~TableMap() { unmap(); }
-
-void TableMap::unmap() {
+TableMap::~TableMap() {
   if (!bytes_.empty()) munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
-  bytes_ = {};
-}
-
-Result<void> TableMap::write(std::size_t offset, std::uint64_t value) const {
-  constexpr std::size_t kMapped = 4096;
-  void* writable = mmap(nullptr, kMapped, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), 0);
-  if (writable == MAP_FAILED) return fail_errno("cannot map the rules", errno);
-  auto* word = reinterpret_cast<std::uint64_t*>(static_cast<std::byte*>(writable) + offset);
-  __atomic_store_n(word, value, __ATOMIC_RELEASE);
-  munmap(writable, kMapped);
-  return {};
 }
 
 Result<void> TableMap::put_in_force(int outer_fd) const {

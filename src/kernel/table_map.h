@@ -33,11 +33,6 @@ class TableMap {
   [[nodiscard]] Result<void> put_in_force(int outer_fd) const;
 
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
-  // Gives the mapping up: bytes() is empty from then on. The map stays.
-  void unmap();
-  // Writes 8 bytes at this offset, a multiple of 8 in the first 4 KiB, in one store: programs that
-  // run meanwhile see the old value or the new one.
-  [[nodiscard]] Result<void> write(std::size_t offset, std::uint64_t value) const;
 
  private:
   TableMap() = default;

@@ -13,6 +13,11 @@
 
 namespace cryptnono::match {
 
+// A byte of a word, as the kernel side sees it (bpf/lib/match.h).
+constexpr bool is_word(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
 struct Hit {
   std::uint64_t groups = 0;  // mask of the groups of everything banned that was found
   std::uint32_t rule =

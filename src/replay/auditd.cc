@@ -5,6 +5,7 @@
 #include <charconv>
 #include <map>
 
+#include "base/hex.h"
 #include "replay/record.h"
 
 namespace cryptnono::replay {
@@ -29,12 +30,6 @@ struct Event {
   std::string exe, filename, proctitle;
 };
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if ((c | 32) >= 'a' && (c | 32) <= 'f') return (c | 32) - 'a' + 10;
-  return -1;
-}
-
 // The value as it was; false if it is neither in quotes nor hex.
 bool decode(std::string_view value, std::string& out) {
   if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
@@ -44,10 +39,10 @@ bool decode(std::string_view value, std::string& out) {
   if (value == "(null)") return true;
   if (value.size() % 2 != 0) return false;
   for (std::size_t i = 0; i < value.size(); i += 2) {
-    const int high = hex_digit(value[i]);
-    const int low = hex_digit(value[i + 1]);
-    if (high < 0 || low < 0) return false;
-    out += static_cast<char>(high * 16 + low);
+    const auto high = hex_digit(value[i]);
+    const auto low = hex_digit(value[i + 1]);
+    if (!high || !low) return false;
+    out += static_cast<char>(*high * 16 + *low);
   }
   return true;
 }

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "base/hex.h"
+
 namespace cryptnono::replay {
 
 namespace {
@@ -96,15 +98,9 @@ class Reader {
     if (at_ + 4 > text_.size()) return false;
     out = 0;
     for (int i = 0; i < 4; ++i) {
-      const char c = text_[at_++];
-      out <<= 4;
-      if (c >= '0' && c <= '9') {
-        out |= static_cast<std::uint32_t>(c - '0');
-      } else if ((c | 32) >= 'a' && (c | 32) <= 'f') {
-        out |= static_cast<std::uint32_t>((c | 32) - 'a' + 10);
-      } else {
-        return false;
-      }
+      const auto digit = hex_digit(text_[at_++]);
+      if (!digit) return false;
+      out = out << 4 | *digit;
     }
     return true;
   }

@@ -2,6 +2,9 @@
 
 #include <array>
 
+#include "base/utf8.h"
+#include "match/matcher.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -21,12 +24,10 @@ enum Class : std::uint8_t {
   kNewline = 128
 };
 
-constexpr bool is_letter(unsigned c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
 constexpr std::array<std::uint8_t, 256> kClasses = [] {
   std::array<std::uint8_t, 256> out{};
   for (unsigned c = 0; c < 256; ++c) {
-    const bool word = is_letter(c) || (c >= '0' && c <= '9') || c == '_';
+    const bool word = match::is_word(static_cast<char>(c));
     unsigned bits = 0;
     if (word) bits |= kWord;
     if (word || c >= 0x80 || c == '@' || c == '%' || c == '+' || c == '=' || c == '.' || c == '/' ||
@@ -57,7 +58,7 @@ void classify_portable(const char* text, std::span<Masks> masks, char* folded) {
       out.open |= (bits >> 5 & 1) << i;
       out.close |= (bits >> 6 & 1) << i;
       out.newline |= (bits >> 7 & 1) << i;
-      folded[i] = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+      folded[i] = ascii_lower(text[i]);
     }
     text += 64;
     folded += 64;

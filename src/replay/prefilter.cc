@@ -5,6 +5,8 @@
 #include <bit>
 #include <cstring>
 
+#include "base/utf8.h"
+#include "match/matcher.h"
 #include "replay/masks.h"
 
 // Bit tricks are one instruction each from Haswell on; which processor it is is asked at run time.
@@ -18,9 +20,7 @@ namespace cryptnono::replay {
 
 namespace {
 
-bool is_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
+using match::is_word;
 
 bool is_solid(char c) {
   return is_word(c) || static_cast<unsigned char>(c) >= 0x80 ||
@@ -122,8 +122,7 @@ Prefilter::Prefilter(const std::vector<const config::Execwhacker*>& configs) {
 // A rule is looked for by its longest run of word bytes that must be one in the text too, else by
 // its longest segment of solid bytes.
 void Prefilter::add(std::string_view rule, bool whole_word, std::vector<std::uint64_t>& hashes) {
-  std::string folded(rule);
-  for (char& c : folded) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  std::string folded = ascii_lower(rule);
   const std::size_t size = folded.size();
   folded.append(16, '\0');
   std::size_t best = 0;

@@ -53,12 +53,6 @@ std::array<unsigned char, 32> hmac(const Key& key, std::string_view text) {
   return out;
 }
 
-std::array<unsigned char, 32> sha256(Bytes text) {
-  std::array<unsigned char, 32> out{};
-  crypto_hash_sha256(out.data(), text.data(), text.size());
-  return out;
-}
-
 std::optional<Key> x25519(const Key& scalar, Bytes point) {
   Key out;
   if (point.size() != crypto_scalarmult_BYTES) return std::nullopt;

@@ -35,8 +35,6 @@ struct Key {
 
 [[nodiscard]] std::array<unsigned char, 32> hmac(const Key& key, std::string_view text);
 
-[[nodiscard]] std::array<unsigned char, 32> sha256(Bytes text);
-
 // RFC 7748. Nothing if the result is all zero, which a point of low order makes of it.
 [[nodiscard]] std::optional<Key> x25519(const Key& scalar, Bytes point);
 [[nodiscard]] Key x25519_base(const Key& scalar);

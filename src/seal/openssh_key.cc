@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/sha256.h"
 #include "seal/crypto.h"
 
 namespace cryptnono::seal {
@@ -150,7 +151,7 @@ Result<Identity> parse_openssh_key(std::string_view pem) {
     return fail("an SSH key of a kind that age does not know; it knows ed25519 and RSA");
   }
   out.wire = public_key;
-  const auto hash = sha256(as_bytes(public_key));
+  const auto hash = sha256(public_key);
   out.tag = encode_base64({hash.data(), kTagBytes});
   return out;
 }

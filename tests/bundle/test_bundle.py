@@ -1,14 +1,17 @@
 """A community takes its rules along: exported to its own key, imported elsewhere, generated anew, byte for byte."""
 import json
-import os
 import pathlib
 import re
 import stat
 import subprocess
+import sys
 
 import pytest
 
-BINARY = pathlib.Path(os.environ["CRYPTNONO_BUILD"]) / "bin/cryptnono"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from cli import BINARY, cryptnono  # noqa: E402
+
 SECRET = "frobnicoin"
 
 SEEDS = """\
@@ -32,9 +35,7 @@ mustLive: ["ls -l"]
 
 
 def run(*arguments, code=0, text=None):
-    done = subprocess.run([str(BINARY), *map(str, arguments)], capture_output=True, text=True, input=text, timeout=60)
-    assert done.returncode == code, (arguments, done.stdout, done.stderr)
-    return done
+    return cryptnono(*arguments, expect=code, input=text)
 
 
 @pytest.fixture

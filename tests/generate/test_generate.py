@@ -5,21 +5,21 @@ import pathlib
 import random
 import stat
 import subprocess
+import sys
 
 import pytest
 import yaml
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from cli import BUILD, cryptnono  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("CRYPTNONO_BUILD", ROOT / "build/release"))
-BINARY = BUILD / "bin/cryptnono"
 KEY = "ruleIdKey: 0123456789abcdef\n"
 
 
 def run(*arguments, environment=None, expect=0):
-    result = subprocess.run([BINARY, "rules", *map(str, arguments)], capture_output=True, text=True,
-                            env={**os.environ, **(environment or {})})
-    assert result.returncode == expect, result.stderr
-    return result
+    return cryptnono("rules", *arguments, expect=expect, env={**os.environ, **(environment or {})})
 
 
 def write(path, text):

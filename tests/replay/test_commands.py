@@ -4,11 +4,15 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
 
-BINARY = pathlib.Path(os.environ["CRYPTNONO_BUILD"]) / "bin/cryptnono"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from cli import cryptnono  # noqa: E402
+
 WORD = "cryptnono.banned.replay"
 RULES = f"""\
 ruleIdKey: "0123456789abcdef0123456789abcdef"
@@ -23,9 +27,7 @@ groups:
 
 
 def run(*arguments, code=0, text=None):
-    done = subprocess.run([str(BINARY), *map(str, arguments)], capture_output=True, text=True, input=text, timeout=60)
-    assert done.returncode == code, (arguments, done.stdout, done.stderr)
-    return done
+    return cryptnono(*arguments, expect=code, input=text)
 
 
 @pytest.fixture

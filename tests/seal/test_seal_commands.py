@@ -1,15 +1,19 @@
 """`cryptnono rules seal` and `open` as a user types them, and the programs of others on the same files."""
+import functools
 import os
 import pathlib
 import pty
 import shutil
 import stat
 import subprocess
+import sys
 
 import pytest
 
-BUILD = pathlib.Path(os.environ.get("CRYPTNONO_BUILD", "build/release"))
-BINARY = os.environ.get("CRYPTNONO_BIN", str(BUILD / "bin" / "cryptnono"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import cli  # noqa: E402
+
 RULES = "bannedCommandStrings:\n  - wxyz-very-secret-pool\n"
 KINDS = ("x25519", "ed25519", "rsa")
 
@@ -17,11 +21,7 @@ pytestmark = pytest.mark.skipif(not all(map(shutil.which, ("age", "age-keygen", 
                                 reason="needs age, age-keygen and ssh-keygen")
 
 
-def cryptnono(*words, expect=0, **options):
-    options.setdefault("capture_output", True)
-    result = subprocess.run([BINARY, *map(str, words)], timeout=60, check=False, **options)
-    assert result.returncode == expect, (words, result.returncode, result.stderr)
-    return result
+cryptnono = functools.partial(cli.cryptnono, text=False)
 
 
 def run(*words, **options):

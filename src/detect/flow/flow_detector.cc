@@ -132,8 +132,6 @@ Result<void> FlowDetector::apply(FlowSettings settings) {
   }
   enforcement.set_canary_address(canary, settings.canary ? settings.canary->port : 0);
   TRY(program_->put_in_force(tables));
-  tables.unmap();  // a million bans are 20 MiB
-  tables_ = std::move(tables);
   const bool scans_kill = (settings.kill_groups >> FLOW_GROUP_SCAN & 1) != 0;
   bool changed = false;
   {
@@ -146,11 +144,6 @@ Result<void> FlowDetector::apply(FlowSettings settings) {
   TRY(program_->set_scan(settings.scan));
   program_->forget_units();  // what was counted by other rules
   return {};
-}
-
-Result<void> FlowDetector::set_kill_groups(std::uint64_t groups) {
-  if (!tables_) return {};
-  return tables_->write(offsetof(flow_header, kill_groups), groups);
 }
 
 Result<void> FlowDetector::start() {

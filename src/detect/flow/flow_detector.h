@@ -42,8 +42,6 @@ class FlowDetector {
 
   // Puts settings in force; on error the old tables stay.
   Result<void> apply(FlowSettings settings);
-  // From now on these groups kill and no others. One store: no connect is judged by neither.
-  Result<void> set_kill_groups(std::uint64_t groups);
   // Attaches the hooks and starts the threads. Call after apply().
   Result<void> start();
   void stop();
@@ -61,7 +59,6 @@ class FlowDetector {
   void on_record(std::span<const std::byte> record);
 
   std::unique_ptr<FlowProgram> program_;
-  std::optional<kernel::TableMap> tables_;  // in force
   FlowSink sink_;
   Locate locate_;
   std::function<void()> idle_;
