@@ -5,6 +5,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <thread>
@@ -36,6 +37,12 @@ Fd block_and_open_signals() {
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);
   pthread_sigmask(SIG_BLOCK, &handled, nullptr);
   return Fd(signalfd(-1, &handled, SFD_CLOEXEC));
+}
+
+// Of two waits as poll(2) takes them; -1: for ever.
+int sooner(int one, int other) {
+  if (one < 0 || other < 0) return std::max(one, other);
+  return std::min(one, other);
 }
 
 std::uint64_t start_boottime_ns(std::uint64_t ticks) {
@@ -268,6 +275,7 @@ Result<void> Daemon::start() {
       .add("dry_run", config_.dry_run)
       .add("startup_ms", static_cast<double>(monotonic_ns() - begin) / 1e6);
   log(config::LogLevel::kInfo, "Watching for processes we don't like...", std::move(line));
+  manager_.ready(status_line(""));
   malloc_trim(0);  // what reading and compiling the rules took
   return {};
 }
@@ -282,6 +290,7 @@ void Daemon::keep(config::Config config) {
 }
 
 void Daemon::reload() {
+  manager_.reloading();
   const std::uint64_t begin = monotonic_ns();
   std::vector<std::string> errors;
   std::vector<std::string> warnings;
@@ -314,6 +323,7 @@ void Daemon::reload() {
     log(config::LogLevel::kError, "Configuration not reloaded; the last good one stays in force",
         std::move(line));
   }
+  manager_.ready(status_line(result ? "" : errors.front()));
   malloc_trim(0);
 }
 
@@ -324,8 +334,11 @@ Result<void> Daemon::loop() {
         pollfd{.fd = watcher_ ? watcher_->fd() : -1, .events = POLLIN, .revents = 0},
         pollfd{.fd = health_.fd(), .events = POLLIN, .revents = 0},
     };
-    if (poll(waited.data(), waited.size(), rollout_.wait_ms()) < 0 && errno != EINTR)
+    if (poll(waited.data(), waited.size(),
+             sooner(rollout_.wait_ms(), manager_.wait_ms(monotonic_ns()))) < 0 &&
+        errno != EINTR)
       return fail_errno("poll", errno);
+    manager_.alive(monotonic_ns());
     tick_rollout();
     bool changed = false;
     if ((waited[0].revents & POLLIN) != 0) {
@@ -348,8 +361,12 @@ Result<void> Daemon::loop() {
 
 Result<void> Daemon::run() {
   if (!signals_) return fail_errno("signalfd", errno);
-  TRY(start());
+  if (const Result<void> started = start(); !started) {
+    manager_.status("Not started: " + started.error().message);
+    return started;
+  }
   Result<void> result = loop();
+  manager_.stopping();
   server_.reset();
   run_statistics_.stop();
   canaries_.stop();

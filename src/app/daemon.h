@@ -23,6 +23,7 @@
 #include "base/fd.h"
 #include "base/line_writer.h"
 #include "base/result.h"
+#include "base/service_manager.h"
 #include "config/load.h"
 #include "config/watch.h"
 #include "detect/exec/exec_detector.h"
@@ -95,6 +96,8 @@ class Daemon {
   void log_rollouts(const std::vector<status::Rollout>& ended);
   void tick_rollout();
   void reload();
+  // What is in force, in a line; of a reload that failed also why.
+  [[nodiscard]] std::string status_line(std::string_view failure) const;
   void collect(metrics::Exposition& out) const;
   void collect_detectors(metrics::Exposition& out) const;
   void collect_exec(metrics::Exposition& out) const;
@@ -105,6 +108,7 @@ class Daemon {
 
   RunOptions options_;
   Fd signals_;  // first: blocks the signals before any thread starts
+  ServiceManager manager_ = ServiceManager::from_environment();
   LineWriter log_;
   PodWatch pods_;
   EventLog events_;

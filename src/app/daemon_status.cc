@@ -1,4 +1,5 @@
 // What the daemon tells of itself besides the metrics: what is missing here, and the server.
+#include <fmt/format.h>
 #include <linux/capability.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "base/json_line.h"
 #include "container/cgroup_table.h"
 #include "http/control_socket.h"
+#include "metrics/catalog.h"
 #include "proc/proc_reader.h"
 #include "proc/process.h"
 
@@ -94,6 +96,26 @@ Result<void> Daemon::serve(const config::Config& config) {
           const http::Request& request) { return status::answer(request, sources); },
       std::move(control)));
   return {};
+}
+
+std::string Daemon::status_line(std::string_view failure) const {
+  std::string out;
+  if (!failure.empty())
+    out = fmt::format("Not reloaded, the last good configuration stays in force ({}). ", failure);
+  std::string up, down;
+  const auto add = [&](Detector detector, bool enabled, bool there) {
+    if (!enabled) return;
+    std::string& list = there ? up : down;
+    list += (list.empty() ? "" : ", ") +
+            std::string(metrics::values::kDetector.at(static_cast<std::size_t>(detector)));
+  };
+  add(Detector::kExecwhacker, enabled_[0], up_);
+  add(Detector::kMonero, enabled_[1], monero_.up());
+  add(Detector::kTcpflowkiller, enabled_[2], flow_ && flow_->up());
+  out += fmt::format("{}: {}; {} banned strings", config_.dry_run ? "Only reporting" : "Enforcing",
+                     up.empty() ? "nothing" : up, rules_.load());
+  if (!down.empty()) out += "; cannot run here: " + down;
+  return out;
 }
 
 void Daemon::log_rollouts(const std::vector<status::Rollout>& ended) {
