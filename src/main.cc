@@ -11,6 +11,7 @@
 #include "canary/acts.h"
 #include "commands/check.h"
 #include "commands/demo.h"
+#include "commands/describe.h"
 #include "commands/doctor.h"
 #include "commands/explain.h"
 #include "commands/explain_connect.h"
@@ -80,7 +81,8 @@ int main(int argc, char** argv) {
                   "Seconds between proofs that each detector still kills, 0: none")
       ->check(CLI::NonNegativeNumber);
   run->add_option("--log-level", options.log_level, "debug, info, warning or error")
-      ->transform(CLI::CheckedTransformer(levels));
+      ->type_name("LEVEL")
+      ->transform(CLI::CheckedTransformer(levels).description("{debug,info,warning,error}"));
 
   cryptnono::commands::FlowkillerFlags flowkiller;
   flowkiller.add_to(*run, inputs.files);
@@ -140,6 +142,8 @@ int main(int argc, char** argv) {
   std::vector<std::string> canary_act;
   CLI::App* canary = cli.add_subcommand("canary", "")->group("");
   canary->add_option("ACT", canary_act);
+  // Nor this: what man pages and completion are made from.
+  const CLI::App* describe = cli.add_subcommand("describe", "")->group("");
   CLI::App* demo = cli.add_subcommand("demo", "Show the main job in a sandbox cgroup");
   std::string victims;
   demo->add_option("--victims", victims, "The folder of the programs that show RandomX");
@@ -151,6 +155,7 @@ int main(int argc, char** argv) {
   }
   // What canaries are must be seen as that of any other process.
   if (canary->parsed()) return cryptnono::canary::act(canary_act);
+  if (describe->parsed()) return cryptnono::commands::run_describe(cli, std::cout);
   cryptnono::forbid_dumps();
   cryptnono::seal::keep_environment_identity();
   // `doctor` tries it by itself.
