@@ -10,9 +10,9 @@ function Table(element)
       local cell = pandoc.utils.blocks_to_inlines(row[column])
       local name = pandoc.utils.stringify(simple.headers[column])
       if #cell > 0 and column < #row and name ~= "" then
-        text:extend({pandoc.Str(name .. ":"), pandoc.Space()})
+        text:extend({pandoc.Str(name:gsub("^%l", string.upper) .. ":"), pandoc.Space()})
         text:extend(cell)
-        text:extend({pandoc.Str("."), pandoc.LineBreak()})
+        text:extend({pandoc.Str("."), pandoc.Space()})
       else
         text:extend(cell)
       end
