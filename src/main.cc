@@ -21,7 +21,9 @@
 #include "commands/inputs.h"
 #include "commands/rules.h"
 #include "commands/status_command.h"
+#include "container/cgroup_namespace.h"
 #include "kernel/skeleton.h"
+#include "proc/cgroup_view.h"
 #include "seal/identities.h"
 
 namespace {
@@ -157,6 +159,7 @@ int main(int argc, char** argv) {
   if (canary->parsed()) return cryptnono::canary::act(canary_act);
   if (describe->parsed()) return cryptnono::commands::run_describe(cli, std::cout);
   cryptnono::forbid_dumps();
+  cryptnono::proc::set_cgroup_namespace_root(cryptnono::container::find_cgroup_namespace_root());
   cryptnono::seal::keep_environment_identity();
   // `doctor` tries it by itself.
   if (!doctor->parsed()) {

@@ -14,8 +14,10 @@
 #include "base/clock.h"
 #include "base/json_line.h"
 #include "container/scope.h"
+#include "container/standing_book.h"
 #include "proc/proc_reader.h"
 #include "seal/identities.h"
+#include "status/privileges.h"
 
 namespace cryptnono::app {
 
@@ -201,13 +203,15 @@ void Daemon::apply_flow(const config::Config& config, Flow::Prepared prepared) {
   }
   flow_unavailable_ = false;
   status_.set_unavailable("tcpflowkiller", "");
-  for (const Lack each : {Lack::kConnectState, Lack::kConnectRefusal, Lack::kConnectKill})
+  for (const Lack each :
+       {Lack::kConnectState, Lack::kNetAdmin, Lack::kConnectRefusal, Lack::kConnectKill})
     status_.clear_lack(each);
   if (!flow_->up()) return;
   status_.set_connect_hooks(flow_->hooks());
   if (flow_->hooks() == config.tcpflowkiller.hooks) return;
-  const Lack what =
-      flow_->hooks() == config::ConnectHooks::kObserve ? Lack::kConnectRefusal : Lack::kConnectKill;
+  const Lack what = !status::granted(Lack::kNetAdmin)                  ? Lack::kNetAdmin
+                    : flow_->hooks() == config::ConnectHooks::kObserve ? Lack::kConnectRefusal
+                                                                       : Lack::kConnectKill;
   if (was_up) return status_.set_lack(what, flow_->why_not_better());
   lack(what, "tcpflowkiller", flow_->why_not_better());
 }
@@ -229,7 +233,9 @@ Result<void> Daemon::start() {
   log_warnings(warnings);
   Prepared prepared = TRY(prepare(*config, ++generation_));
   Bait bait = std::move(prepared.bait);
-  std::unique_ptr<detect::ExecProgram> loaded = TRY((loader.join(), std::move(*program)));
+  loader.join();
+  if (!*program && container::runs_in_pod()) return stand_by(std::move(*config), program->error());
+  std::unique_ptr<detect::ExecProgram> loaded = TRY(std::move(*program));
 
   limit_.use(&loaded->enforcement());
   enforcer_ = std::make_unique<enforce::Enforcer>(limit_);
@@ -290,6 +296,7 @@ void Daemon::keep(config::Config config) {
 }
 
 void Daemon::reload() {
+  if (!exec_) return;  // stand_by
   manager_.reloading();
   const std::uint64_t begin = monotonic_ns();
   std::vector<std::string> errors;
@@ -371,9 +378,9 @@ Result<void> Daemon::run() {
   run_statistics_.stop();
   canaries_.stop();
   monero_.stop();
-  flow_->stop();
-  exec_->stop();
-  responses_->stop();
+  if (flow_) flow_->stop();
+  if (exec_) exec_->stop();
+  if (responses_) responses_->stop();
   pods_.stop();
   events_.stop();
   const std::uint64_t undelivered = notifications_.stop();

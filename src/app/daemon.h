@@ -65,6 +65,10 @@ class Daemon {
  private:
   Result<void> start();
   Result<void> loop();
+  // Where nothing can be loaded: log, status and metrics say so, and it waits for its end. In a
+  // pod, where ending would only be repeated: a DaemonSet that never comes up blocks whoever waits
+  // for its rollout, and says less.
+  Result<void> stand_by(config::Config config, const Error& error);
   Result<config::Config> load_configuration(std::vector<std::string>& errors,
                                             std::vector<std::string>& warnings);
   // What is watched beside the lists of addresses.
