@@ -5,7 +5,9 @@
 find_program(BPF_CLANG NAMES clang clang-14 REQUIRED)
 find_program(BPFTOOL NAMES bpftool PATHS /usr/sbin REQUIRED)
 
-set(BPF_FLAGS -target bpf -g -O2 -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -I${PROJECT_SOURCE_DIR}/bpf)
+# BTF names the source of each line: without the path of this checkout, the object is the same wherever it is built.
+set(BPF_FLAGS -target bpf -g -O2 -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -I${PROJECT_SOURCE_DIR}/bpf
+              -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -fdebug-compilation-dir=.)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
   set(BPF_ARCH arm64)
 else()

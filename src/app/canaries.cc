@@ -14,6 +14,7 @@
 #include "base/json_line.h"
 #include "config/address_range.h"
 #include "container/scope.h"
+#include "proc/proc_reader.h"
 
 namespace cryptnono::app {
 
@@ -187,7 +188,12 @@ void Canaries::run_all(const Settings& settings) {
 
 Result<void> Canaries::make_sandbox() {
   sandbox_.reset();
-  sandbox_ = TRY(canary::Sandbox::make(container::cgroup2_mount_point()));
+  std::vector<std::string> places;
+  if (const std::string mount = container::cgroup2_mount_point(); !mount.empty()) {
+    const std::string own = proc::ProcReader().read_cgroup(getpid());
+    places = {mount, mount + std::string(container::cgroup_path(own, ""))};
+  }
+  sandbox_ = TRY(canary::Sandbox::make(places));
   trap_.set_cgroup(sandbox_->cgroup_id());
   tell_kernel_(sandbox_->cgroup_id());
   return {};

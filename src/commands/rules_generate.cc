@@ -98,10 +98,12 @@ Subcommand add_generate_command(CLI::App& rules) {
   one("--provenance", options->provenance, "Where each rule comes from, as JSON lines");
   one("--report", options->report, "What honest lines have too; JSON if the name ends in .json");
   command->add_option("--on-hit", options->on_hit, "What happens to such rules: drop, flag or fail")
+      ->type_name("ACTION")
       ->transform(CLI::CheckedTransformer(
-          std::map<std::string, generate::OnHit>{{"drop", generate::OnHit::kDrop},
-                                                 {"flag", generate::OnHit::kFlag},
-                                                 {"fail", generate::OnHit::kFail}}));
+                      std::map<std::string, generate::OnHit>{{"drop", generate::OnHit::kDrop},
+                                                             {"flag", generate::OnHit::kFlag},
+                                                             {"fail", generate::OnHit::kFail}})
+                      .description("{drop,flag,fail}"));
   command->add_flag("--reveal", options->reveal, "Show the rules' texts in the provenance");
   return {command, [options] { return run_generate(*options, std::cerr); }};
 }
