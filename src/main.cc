@@ -12,6 +12,7 @@
 #include "commands/check.h"
 #include "commands/demo.h"
 #include "commands/doctor.h"
+#include "commands/execwhacker_flags.h"
 #include "commands/explain.h"
 #include "commands/explain_connect.h"
 #include "commands/explain_pid.h"
@@ -84,6 +85,7 @@ int main(int argc, char** argv) {
 
   cryptnono::commands::FlowkillerFlags flowkiller;
   flowkiller.add_to(*run, inputs.files);
+  cryptnono::commands::add_execwhacker_flags(*run, options);
 
   CLI::App* check =
       cli.add_subcommand("check", "Say everything that is wrong with configuration files");
