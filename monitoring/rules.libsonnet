@@ -46,6 +46,39 @@ local selectors = import 'selectors.libsonnet';
           },
         ],
       },
+      {
+        // One line a cluster, however many nodes it has: what another Prometheus federates (docs/scale-out.md). The prefix says by what.
+        name: 'cryptnono-cluster',
+        rules: [
+          { record: 'version:cryptnono_agents:count', expr: 'count by (version) (node:cryptnono_agent:info)' },
+        ] + [
+          { record: 'detector:cryptnono_%s:sum' % name, expr: 'sum by (detector) (%s)' % sel.of('cryptnono_' + name) }
+          for name in ['detector_enabled', 'detector_up', 'canary_successful', 'limit_reached']
+        ] + [
+          {
+            record: 'detector:cryptnono_%s:increase1h' % name,
+            expr: 'sum by (detector) (increase(%s[1h]))' % sel.of('cryptnono_' + name + '_total'),
+          }
+          for name in ['processes_reported', 'limit_suppressed', 'kills_failed', 'events_lost']
+        ] + [
+          {
+            // While new rules are on their way to the nodes, these two differ.
+            record: 'detector_kind:cryptnono_rules_loaded:' + how,
+            expr: '%s by (detector, kind) (%s)' % [how, sel.of('cryptnono_rules_loaded')],
+          }
+          for how in ['min', 'max']
+        ] + [
+          { record: 'group:cryptnono_group_reports_first:sum', expr: 'sum by (group) (%s)' % sel.of('cryptnono_group_reports_first') },
+          {
+            record: 'group:cryptnono_group_would_have_killed:sum',
+            expr: 'sum by (group) (%s)' % sel.of('cryptnono_group_would_have_killed_total'),
+          },
+          { record: 'cluster:cryptnono_config_reload_failed:sum', expr: 'sum(1 - %s)' % sel.of('cryptnono_config_last_reload_successful') },
+          { record: 'cluster:cryptnono_daemon_cpu:sum', expr: 'sum(instance:cryptnono_daemon_cpu:rate5m)' },
+          { record: 'cluster:cryptnono_bpf_cpu:sum', expr: 'sum(instance:cryptnono_bpf_cpu:rate5m)' },
+          { record: 'cluster:cryptnono_daemon_memory_bytes:max', expr: 'max(%s)' % sel.daemon('process_resident_memory_bytes') },
+        ],
+      },
     ],
   },
 }
