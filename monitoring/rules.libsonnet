@@ -26,10 +26,13 @@ local selectors = import 'selectors.libsonnet';
             expr: 'sum by (detector) (increase(%s[1h]))' % sel.of('cryptnono_processes_killed_total'),
           },
           {
+            // An hour of every node's buckets at each evaluation would be ten million samples for a thousand nodes: so first the sums.
+            record: 'detector_le:cryptnono_kill_latency_seconds_bucket:rate5m',
+            expr: 'sum by (detector, le) (rate(%s[5m]))' % sel.of('cryptnono_kill_latency_seconds_bucket'),
+          },
+          {
             record: 'detector:cryptnono_kill_latency_seconds:p99_1h',
-            expr: |||
-              histogram_quantile(0.99, sum by (detector, le) (rate(%s[1h])))
-            ||| % sel.of('cryptnono_kill_latency_seconds_bucket'),
+            expr: 'histogram_quantile(0.99, avg_over_time(detector_le:cryptnono_kill_latency_seconds_bucket:rate5m[1h]))',
           },
           {
             // CPUs that the daemon itself uses.
@@ -59,7 +62,10 @@ local selectors = import 'selectors.libsonnet';
             record: 'detector:cryptnono_%s:increase1h' % name,
             expr: 'sum by (detector) (increase(%s[1h]))' % sel.of('cryptnono_' + name + '_total'),
           }
-          for name in ['processes_reported', 'limit_suppressed', 'kills_failed', 'events_lost']
+          for name in ['processes_reported', 'limit_suppressed', 'kills_failed']
+        ] + [
+          { record: 'detector:cryptnono_events_lost:rate5m', expr: 'sum by (detector) (rate(%s[5m]))' % sel.of('cryptnono_events_lost_total') },
+          { record: 'cluster:cryptnono_log_lines_dropped:rate5m', expr: 'sum(rate(%s[5m]))' % sel.of('cryptnono_log_lines_dropped_total') },
         ] + [
           {
             // While new rules are on their way to the nodes, these two differ.

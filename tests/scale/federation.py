@@ -55,9 +55,9 @@ class Server(Prometheus):
         return self.own("process_resident_memory_bytes")["process_resident_memory_bytes"] / 2**20
 
     def rule_seconds(self):
-        """{group: seconds that its last evaluation took}"""
-        return {re.search(r'rule_group=".*;([\w-]+)"', series).group(1): value
-                for series, value in self.own("prometheus_rule_group_last_duration_seconds").items()}
+        """What one evaluation of all rules takes, on average since it runs."""
+        rounds = self.own("prometheus_rule_group_iterations_total").values()
+        return self.own("prometheus_rule_group_duration_seconds_sum")["prometheus_rule_group_duration_seconds_sum"] / (sum(rounds) / len(rounds))
 
 
 def scraping(directory, port, fleet, numbers, interval, cluster, drop=True):
