@@ -2,16 +2,14 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import time
 
 import pytest
 
-from conftest import BINARY, VICTIMS, B, wait_until
-from propagation import PLACE, WORD, Addresses, Strings
-
-HEAD = "metrics: {bpfStatistics: false}\n"
-
+from conftest import BINARY, ROOT, VICTIMS, B, wait_until
+from propagation import PLACE, WORD, Addresses, Strings, address_files, made_up_addresses, made_up_strings, rule_file
 
 def test_50000_strings_are_in_force_soon_after_the_volume_is_swapped(daemon, spawn, tmp_path, record_property):
     strings = Strings(tmp_path / "rules")
@@ -38,6 +36,21 @@ def test_a_million_addresses_of_many_configmaps_are_in_force_soon_after_the_volu
     record_property("seconds", seconds)
     assert seconds < 10
     one.wait_for(action="reloaded")
+
+
+def test_how_much_fits_into_an_object_is_what_the_guide_says():
+    """One more does not fit."""
+    guide = (ROOT / "docs/scale-out.md").read_text()
+
+    def said(what):
+        return int(re.search(rf"^\| {what}.*?\| ([\d,]+)", guide, re.M).group(1).replace(",", ""))
+    strings = made_up_strings(100_000)
+    for what, text in (("strings, YAML", rule_file), ("strings, JSON", lambda some: json.dumps({"bannedCommandStrings": some}))):
+        count = said(what)
+        assert len(text(strings[:count])) <= 2**20 < len(text(strings[:count + 1])), what
+    files = address_files(made_up_addresses(1_000_000))
+    assert files["bans00.txt"].count("\n") == said("addresses, one a line") and len(files) == 14
+    assert "needs 14 objects" in guide
 
 
 def test_dry_run_in_a_swapped_volume_ends_all_kills(daemon, spawn, tmp_path):
