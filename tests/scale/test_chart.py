@@ -142,3 +142,18 @@ def test_all_of_the_predecessors_values_are_accepted_at_once(tmp_path):
     containers = found["spec"]["template"]["spec"]["containers"]
     assert [each["name"] for each in containers] == ["execwhacker"] and "initContainers" not in found["spec"]["template"]["spec"]
     assert found["spec"]["selector"]["matchLabels"] == {"app.kubernetes.io/name": "text", "app.kubernetes.io/instance": "support"}
+
+
+def test_the_switch_without_helm_leaves_no_node(tmp_path):
+    """The guide's `kubectl patch`, by the real client on the chart's object."""
+    if not shutil.which("kubectl"):
+        pytest.skip("kubectl is not installed")
+    text = (ROOT / "docs/scale-out.md").read_text()
+    patch = re.search(r"patch daemonset NAME -p '(.*?)'", text).group(1)
+    (tmp_path / "object.yaml").write_text(yaml.safe_dump(daemon_set(render(tmp_path, "support"))))
+    done = subprocess.run(["kubectl", "patch", "--local", "-f", str(tmp_path / "object.yaml"), "-p", patch, "-o", "json"],
+                          capture_output=True, text=True, env={"PATH": "/usr/local/bin:/usr/bin:/bin", "KUBECONFIG": "/dev/null", "HOME": "/nonexistent"})
+    assert done.returncode == 0, done.stderr
+    patched = json.loads(done.stdout)
+    assert not runs_on(patched["spec"]["template"]["spec"], {"cryptnono.io/pool": "canary"})
+    assert patched["spec"]["selector"] == daemon_set(render(tmp_path, "support"))["spec"]["selector"]
