@@ -148,10 +148,24 @@ class Bench:
         daemon.stop()
         fleet = Fleet(text, NODES)
         try:
+            self.without_rules(fleet)
             for name, drop in (("all", False), ("dropped", True)):
                 self.cluster(name, drop, fleet)
         finally:
             fleet.close()
+
+    def without_rules(self, fleet):
+        """What is left of a cluster's CPU time then is the rules'."""
+        directory = self.work / "prometheus-no-rules"
+        one = federation.scraping(directory, next(PORTS), fleet, range(NODES), f"{INTERVAL_S}s", "a", drop=False, rules=False)
+        try:
+            one.wait(lambda: one.number("count(up == 1)") == NODES, 3 * INTERVAL_S)
+            cpu, begin = self.cpu_of(one), time.monotonic()
+            time.sleep(SCRAPES * INTERVAL_S)
+            self.report("scale.prometheus.cpu_pct.no_rules", (self.cpu_of(one) - cpu) / (time.monotonic() - begin) * 100, "%")
+        finally:
+            one.close()
+            shutil.rmtree(directory)
 
     def cluster(self, name, drop, fleet):
         directory = self.work / f"prometheus-{name}"
@@ -162,9 +176,9 @@ class Bench:
             above = federation.federating(directory / "above", next(PORTS), [one], f"{INTERVAL_S}s")
             for number in range(0, NODES, 20):
                 fleet.kill(number, "execwhacker")
+            one.wait(lambda: one.number("count(up == 1)") == NODES, 3 * INTERVAL_S)
             cpu, begin = self.cpu_of(one), time.monotonic()
-            one.wait(lambda: one.number("min(scrape_samples_scraped)") > 0 and one.number("count(up == 1)") == NODES, 3 * INTERVAL_S)
-            time.sleep((SCRAPES - 1) * INTERVAL_S)
+            time.sleep(SCRAPES * INTERVAL_S)
             self.report(f"scale.prometheus.cpu_pct.{name}", (self.cpu_of(one) - cpu) / (time.monotonic() - begin) * 100, "%")
             heads = one.own("prometheus_tsdb_head_series")["prometheus_tsdb_head_series"]
             self.report(f"scale.prometheus.series.{name}", heads, "")

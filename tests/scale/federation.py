@@ -60,14 +60,14 @@ class Server(Prometheus):
         return self.own("prometheus_rule_group_duration_seconds_sum")["prometheus_rule_group_duration_seconds_sum"] / (sum(rounds) / len(rounds))
 
 
-def scraping(directory, port, fleet, numbers, interval, cluster, drop=True):
-    """A cluster's: scrapes these nodes as the guide says, and evaluates the project's rules."""
+def scraping(directory, port, fleet, numbers, interval, cluster, drop=True, rules=True):
+    """A cluster's: scrapes these nodes as the guide says, and evaluates the project's rules, unless told otherwise."""
     job = {"job_name": JOB, "static_configs": fleet.targets(numbers)}
     if drop:
         job["metric_relabel_configs"] = snippet("cryptnono")["metric_relabel_configs"]
     settings = {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval,
                 "external_labels": {"cluster": cluster}}
-    return Server(directory, port, settings, [job], RULES.read_text())
+    return Server(directory, port, settings, [job], RULES.read_text() if rules else "")
 
 
 def federating(directory, port, sources, interval):
