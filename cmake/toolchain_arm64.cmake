@@ -1,11 +1,11 @@
-# Debian's cross compiler, with the libraries that packaging/image/sysroot has unpacked. For `cmake --preset arm64`.
+# Debian's cross compiler and the libraries, as packaging/image/sysroot has unpacked. For `cmake --preset arm64`.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
-set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
-set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+get_filename_component(unpacked ${CMAKE_CURRENT_LIST_DIR}/../build/image/sysroot-arm64 ABSOLUTE)
+set(CMAKE_C_COMPILER ${unpacked}/toolchain/usr/bin/aarch64-linux-gnu-gcc-12)
+set(CMAKE_CXX_COMPILER ${unpacked}/toolchain/usr/bin/aarch64-linux-gnu-g++-12)
 set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
-
-get_filename_component(CMAKE_SYSROOT ${CMAKE_CURRENT_LIST_DIR}/../build/image/sysroot-arm64/root ABSOLUTE)
+set(CMAKE_SYSROOT ${unpacked}/root)
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
