@@ -45,6 +45,11 @@ def helm(prepared, tmp_path_factory):
     return helm_module.Helm(prepared / "helm-4", tmp_path_factory.mktemp("home"))
 
 
+@pytest.fixture(scope="session")
+def helm_3(prepared, tmp_path_factory):
+    return helm_module.Helm(prepared / "helm-3", tmp_path_factory.mktemp("home"))
+
+
 FIXTURES = sorted((HERE / "fixtures").glob("*.yaml"))
 
 

@@ -32,8 +32,7 @@ class Helm:
         return Release(self("template", release, chart, "--namespace", namespace, *self.files(values), *arguments))
 
     def notes(self, values=None, *arguments, namespace="support"):
-        mode = "--dry-run=client" if self.program.name.endswith("4") else "--dry-run"
-        out = self("install", "support", CHART, "--namespace", namespace, mode, *self.files(values), *arguments)
+        out = self("install", "support", CHART, "--namespace", namespace, "--dry-run=client", *self.files(values), *arguments)
         return out.partition("\nNOTES:\n")[2]
 
     def files(self, values):
