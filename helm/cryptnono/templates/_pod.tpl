@@ -34,7 +34,7 @@ container.apparmor.security.beta.kubernetes.io/execwhacker: {{ get $value $profi
 {{- define "cryptnono.bytes" -}}
 {{- $text := include "cryptnono.text" . -}}
 {{- $number := regexFind "^[0-9.]+([eE][0-9]+)?" $text -}}
-{{- $units := dict "" 1.0 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 -}}
+{{- $units := dict "" 1.0 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 -}}
 {{- $unit := trimPrefix $number $text -}}
 {{- if not (hasKey $units $unit) }}{{ fail (printf "resources: %q is no quantity that can be added up" $text) }}{{ end -}}
 {{- mulf (float64 $number) (get $units $unit) | ceil | int64 -}}

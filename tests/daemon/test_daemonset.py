@@ -1,7 +1,8 @@
-"""Configuration from directories, as a pod has it: Secrets that are mounted whole, come late, change and go; and what `helm test` runs."""
+"""What a DaemonSet asks of the daemon: Secrets that are mounted whole, come late, change and go; two pods on a node while they are updated; and what
+`helm test` runs."""
 import pathlib
 
-from conftest import BINARY
+from conftest import BINARY, wait_until
 
 
 class MountedSecret:
@@ -65,3 +66,17 @@ def test_expect_kill_succeeds_where_the_string_is_banned(daemon, spawn):
     command = [BINARY, "expect-kill", "--timeout", "0"]
     assert spawn(command, env={"CRYPTNONO_TEST_STRING": "cryptnono.banned.string1"}) == 0
     assert spawn(command, env={"CRYPTNONO_TEST_STRING": "not.banned"}) == 1
+
+
+def test_two_daemons_while_pods_are_replaced(daemon, spawn):
+    """maxSurge: the new one starts before the old one ends. Both kill, neither takes the other's canaries, and one is enough again afterwards."""
+    old, new = (daemon(metrics=True, canaries=1) for _ in range(2))
+    assert spawn(["/bin/echo", "cryptnono.banned.string1"]) == -9
+    for one in (old, new):
+        one.wait_for(action="killed", in_kernel=True)
+        passed = 'cryptnono_canary_last_success_timestamp_seconds{detector="execwhacker"}'
+        first = one.metrics()[passed]
+        wait_until(lambda: one.metrics()[passed] > first)
+        assert one.metrics()['cryptnono_canary_successful{detector="execwhacker"}'] == 1
+    old.stop()
+    assert spawn(["/bin/echo", "cryptnono.banned.string1"]) == -9
