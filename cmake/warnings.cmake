@@ -23,6 +23,9 @@ endfunction()
 # cryptnono_test(NAME SOURCES... [DEPS libs...]): a GoogleTest binary, registered with CTest. Label "unit" means it
 # needs neither root nor BPF, so the sanitizer run includes it.
 function(cryptnono_test NAME)
+  if(NOT BUILD_TESTING)
+    return()
+  endif()
   cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_LABEL)
     set(ARG_LABEL unit)
