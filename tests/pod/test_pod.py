@@ -1,0 +1,276 @@
+"""The pod that the chart renders, run by a real containerd: what it does to its neighbours, what it answers, how it reloads and ends."""
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import time
+
+import pytest
+
+from conftest import B, VICTIMS, wait_until
+from kubelet import Pod, mounts_of
+from rendered import Release
+from volumes import data_of
+
+WORD = "cryptnono.banned.string2"
+PORT = 12121
+MINER_LIBRARIES = ("/lib/x86_64-linux-gnu", "/lib64", "/usr/lib/x86_64-linux-gnu")
+
+
+def values(node, **more):
+    """What the test adds to the chart's defaults: the scope, without which nothing may run on this machine, and metrics to look at."""
+    return {"config": {"scope": {"cgroups": [node.scope]}}, "metrics": {"enabled": True}, **more}
+
+
+class Agent:
+    """The DaemonSet's pod on this node."""
+
+    def __init__(self, node, name, more, directory, change=None):
+        self.node = node
+        self.release = Release(values(node, **more), directory)
+        assert node.scope in str([data_of(each) for each in self.release.of("Secret")]), "a daemon without a scope could kill anything"
+        self.pod = Pod(node, name, self.release.template, self.release.objects, change=change)
+
+    def lines(self, **fields):
+        """Those of the log that have these fields."""
+        lines = [json.loads(line) for line in self.pod.log()]
+        return [line for line in lines if all(line.get(key) == value for key, value in fields.items())]
+
+    def wait_for(self, timeout=20, after=0, **fields):
+        return wait_until(lambda: self.lines(**fields)[after:], timeout)[0]
+
+    def ready(self):
+        """When startup and readiness probes pass, as the kubelet waits for them."""
+        wait_until(lambda: self.pod.probe("startupProbe")[0] is not False and self.pod.probe("readinessProbe")[0], 40)
+        return self
+
+    def metrics(self):
+        status, text = self.node.get(PORT, "/metrics")
+        assert status == 200
+        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line and not line.startswith("#")}
+
+    def secret(self, name, key, text):
+        """Another content, in the cluster and on the node."""
+        thing = self.release.objects["Secret", name]
+        thing.pop("stringData", None)
+        thing["data"] = {**{k: _encoded(v) for k, v in data_of(thing).items()}, key: _encoded(text.encode())}
+        for volume, sources in self.pod.volumes.sources.items():
+            if any(name in (each[1].get("secretName"), each[1].get("name")) for each in sources[:-1]):
+                self.pod.volumes.update(volume)
+
+
+def _encoded(data):
+    import base64
+    return base64.b64encode(data).decode()
+
+
+@pytest.fixture(scope="module")
+def agent(node, tmp_path_factory):
+    """One that is ready. Who changes it puts it back."""
+    one = Agent(node, "cn-cryptnono-abcde", {}, tmp_path_factory.mktemp("release"))
+    one.ready()
+    yield one
+    if one.pod.running():
+        took, code = one.pod.stop()
+        assert code == 0 and took < one.pod.grace
+    one.pod.remove()
+
+
+class Neighbour:
+    """A user's pod."""
+
+    def __init__(self, node, name, uid=1000):
+        def change(config):
+            config.linux.security_context.run_as_user.value = uid
+            config.linux.security_context.seccomp.profile_type = 1
+            config.mounts.extend(node.pb.Mount(container_path=path, host_path=path, readonly=True)
+                                 for path in MINER_LIBRARIES if os.path.isdir(path))
+            config.mounts.append(node.pb.Mount(container_path="/victims", host_path=str(VICTIMS), readonly=True))
+        self.node = node
+        self.sandbox = node.pod(name, "hub")
+        (node.root / "pods" / f"hub_{name}_{self.sandbox[1].metadata.uid}").mkdir()
+        self.container = node.container(self.sandbox, "notebook", ["/pause"], change=change)
+
+    def __call__(self, *command, timeout=20):
+        """Its exit code; 137 is a death by SIGKILL."""
+        return self.node.exec(self.container, *command, timeout=timeout)[0]
+
+
+@pytest.fixture(scope="module")
+def neighbour(node):
+    one = Neighbour(node, "jupyter-someone")
+    yield one
+    node.remove(one.sandbox)
+    node.pods.remove(one.sandbox[0])
+
+
+def test_nothing_about_it_is_privileged(agent):
+    """As the kernel sees it, not as the manifest says."""
+    pid = agent.node.pid_of(agent.pod.container)
+    status = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+    (container,) = agent.release.template["spec"]["containers"]
+    numbers = {"KILL": 5, "NET_ADMIN": 12, "IPC_LOCK": 14, "SYS_PTRACE": 19, "SYS_NICE": 23, "PERFMON": 38, "BPF": 39}
+    wanted = sum(1 << numbers[name] for name in container["securityContext"]["capabilities"]["add"])
+    for which in ("CapEff", "CapPrm", "CapBnd"):
+        assert int(status[which], 16) == wanted
+    assert status["NoNewPrivs"].strip() == "1" and status["Seccomp"].strip() == "2"
+    mounts = mounts_of(pid)
+    for path in ("/", "/sys", "/host/run", "/var/log/pods", "/etc/cryptnono/execwhacker", "/etc/cryptnono/config"):
+        assert "ro" in mounts[path], path
+    assert os.stat(f"/proc/{pid}/ns/pid").st_ino == os.stat("/proc/self/ns/pid").st_ino
+    assert os.stat(f"/proc/{pid}/ns/cgroup").st_ino != os.stat("/proc/self/ns/cgroup").st_ino
+    assert not pathlib.Path(f"/proc/{pid}/root/bin/sh").exists()
+
+
+def test_probes_and_all_paths_answer(agent):
+    for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert agent.pod.probe(kind)[0], kind
+    for path in ("/", "/metrics", "/healthz", "/readyz", "/status.json"):
+        status, body = agent.node.get(PORT, path)
+        assert status == 200 and body, path
+    assert agent.node.get(PORT, "/nothing")[0] == 404
+    status = json.loads(agent.node.get(PORT, "/status.json")[1])
+    assert status["missing"] == [], status["missing"]
+
+
+def test_canaries_die_without_any_more_rights(agent):
+    """In a cgroup of the container's own, made without clone3, which the seccomp profile refuses."""
+    wait_until(lambda: all(agent.metrics().get(f'cryptnono_canary_successful{{detector="{each}"}}') == 1 for each in ("execwhacker", "monero")))
+    assert all(agent.metrics()[f'cryptnono_detector_up{{detector="{each}"}}'] == 1 for each in ("execwhacker", "monero"))
+
+
+def test_a_banned_command_in_a_neighbour_dies_and_the_line_names_it(agent, neighbour):
+    assert neighbour("/tell", "harmless") == 0
+    before = len(agent.lines(action="killed"))
+    assert neighbour("/tell", B) == 137
+    line = agent.wait_for(action="killed", after=before)
+    assert (line["pod_name"], line["pod_namespace"], line["container_name"]) == ("jupyter-someone", "hub", "notebook")
+    assert line["labels"]["io.kubernetes.pod.name"] == "jupyter-someone" and line["container_type"] == "cri" and line["in_kernel"]
+    assert B not in json.dumps(line)
+
+
+def test_what_changes_its_command_line_dies_by_user_space(agent, neighbour):
+    """The process is another user's, in another cgroup namespace than the daemon's."""
+    before = len(agent.lines(action="killed"))
+    assert neighbour("/victims/rewrite_argv", "x" * 40, B[:-1] + "_", "m", timeout=25) == 137
+    line = agent.wait_for(action="killed", after=before)
+    assert line["source"] == "psutil.process_iter" and line["pod_name"] == "jupyter-someone"
+
+
+def test_randomx_dies(agent, neighbour):
+    before = len(agent.lines(action="killed"))
+    assert neighbour("/victims/randomx_miner", "20", timeout=25) == 137
+    line = agent.wait_for(action="killed", after=before)
+    assert line["detector"] == "monero" and line["pod_name"] == "jupyter-someone"
+
+
+def test_a_secret_that_changes_is_loaded_without_a_restart(agent, neighbour):
+    name = f'{agent.release.daemonset["metadata"]["name"]}-execwhacker'
+    (key,) = data_of(agent.release.objects["Secret", name])
+    good = data_of(agent.release.objects["Secret", name])[key].decode()
+    pid = agent.node.pid_of(agent.pod.container)
+    assert neighbour("/tell", WORD) == 0
+    reloaded, failed = len(agent.lines(action="reloaded")), len(agent.lines(action="reload-failed"))
+
+    agent.secret(name, key, json.dumps({"bannedCommandStrings": [B, WORD]}))
+    agent.wait_for(action="reloaded", after=reloaded)
+    assert neighbour("/tell", WORD) == 137
+
+    agent.secret(name, key, '{"bannedCommandStrings": [')
+    line = agent.wait_for(action="reload-failed", after=failed)
+    assert key in line["errors"][0] and WORD not in json.dumps(line)
+    assert neighbour("/tell", WORD) == 137 and agent.metrics()["cryptnono_config_last_reload_successful"] == 0
+    assert agent.pod.probe("livenessProbe")[0] and agent.pod.probe("readinessProbe")[0]
+
+    agent.secret(name, key, good)
+    agent.wait_for(action="reloaded", after=reloaded + 1)
+    assert neighbour("/tell", WORD) == 0 and agent.metrics()["cryptnono_config_last_reload_successful"] == 1
+    assert agent.node.pid_of(agent.pod.container) == pid and agent.pod.running()
+
+
+def test_a_restart_of_containerd_does_not_blind_it(agent):
+    """Its socket is another file then; the mount is of the directory. A pod that is made afterwards is named."""
+    node = agent.node
+    node.signal(signal.SIGKILL)
+    node.holder.wait(timeout=20)
+    node.channel.close()
+    node.start()
+    newcomer = Neighbour(node, "jupyter-after-restart")
+    before = len(agent.lines(action="killed"))
+    assert newcomer("/tell", B) == 137
+    line = agent.wait_for(action="killed", after=before)
+    # Name and image come from the runtime alone.
+    assert line["pod_name"] == "jupyter-after-restart" and line["container_name"] == "notebook" and line["image"]
+    node.remove(newcomer.sandbox)
+    node.pods.remove(newcomer.sandbox[0])
+    assert agent.pod.running()
+
+
+def test_what_ends_comes_back_with_its_state_and_leaves_nothing(agent, neighbour):
+    """SIGTERM ends it within its grace, and the kubelet starts it anew in the same sandbox."""
+    cgroups = lambda: {str(path) for path in pathlib.Path("/sys/fs/cgroup").glob("**/cryptnono-canary-*")}  # noqa: E731
+    state = agent.pod.volumes.made["state"][0]
+    marker = pathlib.Path(state) / "kept"
+    marker.write_text("by the volume")
+    assert len(cgroups()) == 1
+    took, code = agent.pod.stop()
+    assert code == 0 and took < agent.pod.grace
+    assert json.loads(agent.pod.log()[-1])["action"] == "stopped" and not cgroups()
+    assert neighbour("/tell", B) == 0  # nobody looks now
+    agent.pod.restart()
+    agent.ready()
+    assert neighbour("/tell", B) == 137
+    assert agent.wait_for(action="killed")["pod_name"] == "jupyter-someone"
+    assert marker.read_text() == "by the volume"
+    # A death without a goodbye leaves a control socket and a cgroup.
+    os.kill(agent.node.pid_of(agent.pod.container), signal.SIGKILL)
+    wait_until(lambda: not agent.pod.running())
+    agent.pod.restart()
+    agent.ready()
+    assert neighbour("/tell", B) == 137 and len(cgroups()) == 1
+    code, said = agent.node.exec(agent.pod.container, "/usr/bin/cryptnono", "status")
+    assert code == 0 and "execwhacker" in said
+
+
+def test_the_fallback_with_privileges_does_the_same(node, agent, neighbour, tmp_path):
+    agent.pod.stop()
+    one = Agent(node, "cn-privileged", {"containerSecurityContext": {"privileged": True}}, tmp_path).ready()
+    try:
+        (container,) = one.release.template["spec"]["containers"]
+        assert container["securityContext"]["privileged"] is True
+        assert neighbour("/tell", B) == 137
+        assert one.wait_for(action="killed")["pod_name"] == "jupyter-someone"
+        assert neighbour("/victims/randomx_miner", "20", timeout=25) == 137
+        assert one.wait_for(action="killed", detector="monero")["pod_name"] == "jupyter-someone"
+    finally:
+        assert one.pod.stop()[1] == 0
+        one.pod.remove()
+        agent.pod.restart()
+        agent.ready()
+
+
+def test_without_any_right_it_says_so_and_stays(node, agent, tmp_path):
+    """A DaemonSet whose container ends again and again would block whoever waits for its rollout."""
+    agent.pod.stop()
+
+    def take_all(config):
+        del config.linux.security_context.capabilities.add_capabilities[:]
+    one = Agent(node, "cn-without", {}, tmp_path, change=take_all)
+    try:
+        line = one.wait_for(event="No detector can run here; nothing is watched")
+        assert line["level"] == "error"
+        wait_until(lambda: one.pod.probe("livenessProbe")[0])
+        ready, why = one.pod.probe("readinessProbe")
+        assert not ready and "execwhacker cannot run here" in why
+        assert one.metrics()['cryptnono_detector_up{detector="execwhacker"}'] == 0
+        missing = {each["what"] for each in json.loads(node.get(PORT, "/status.json")[1])["missing"]}
+        assert {"load BPF programs (CAP_BPF)", "trace the kernel by BPF (CAP_PERFMON)"} <= missing
+        assert one.pod.running()
+        took, code = one.pod.stop()
+        assert code == 0 and took < one.pod.grace
+    finally:
+        with contextlib.suppress(Exception):
+            one.pod.remove()
+        agent.pod.restart()
+        agent.ready()
