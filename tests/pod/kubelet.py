@@ -110,9 +110,11 @@ class Pod:
         out.privileged = bool(own.get("privileged"))
         out.readonly_rootfs = bool(own.get("readOnlyRootFilesystem"))
         out.no_new_privs = own.get("allowPrivilegeEscalation") is False
-        assert both.get("runAsUser", 0) == 0 and both.get("runAsGroup", 0) == 0 and not both.get("runAsNonRoot"), both
+        assert not both.get("runAsNonRoot") or both.get("runAsUser"), "the image's user is 0"
         if "runAsUser" in both:
             out.run_as_user.value = both["runAsUser"]
+        if "runAsGroup" in both:
+            out.run_as_group.value = both["runAsGroup"]
         capabilities = known("capabilities", own.get("capabilities") or {}, "add", "drop")
         out.capabilities.add_capabilities.extend(capabilities.get("add") or [])
         out.capabilities.drop_capabilities.extend(capabilities.get("drop") or [])

@@ -235,6 +235,32 @@ def test_what_ends_comes_back_with_its_state_and_leaves_nothing(agent, neighbour
     assert code == 0 and "execwhacker" in said
 
 
+def run_helm_test(node, release, name):
+    """The pod of `helm test`, on the node: its exit code and what it said."""
+    (manifest,) = [each for each in release.of("Pod") if "test" in each["metadata"]["annotations"]["helm.sh/hook"]]
+    pod = Pod(node, name, manifest, release.objects)
+    wait_until(lambda: not pod.running(), 60)
+    out = pod.state().exit_code, pod.log()
+    pod.remove()
+    return out
+
+
+def test_helm_test_passes_where_the_agent_kills(agent):
+    before = len(agent.lines(action="killed"))
+    code, said = run_helm_test(agent.node, agent.release, "cn-cryptnono-test")
+    assert code == 0, said
+    line = agent.wait_for(action="killed", after=before)
+    assert line["pod_name"] == "cn-cryptnono-test" and line["container_name"] == "banned-string"
+
+
+def test_helm_test_fails_where_nobody_kills(agent, node, tmp_path):
+    """The test as rendered, but for its patience, which is a value too."""
+    release = Release(values(node, test={"timeoutSeconds": 1}), tmp_path)
+    with instead_of(agent):
+        code, said = run_helm_test(node, release, "cn-nobody-test")
+    assert code not in (0, 137), said
+
+
 @contextlib.contextmanager
 def instead_of(agent):
     """The port is one: another pod has it meanwhile."""
