@@ -9,7 +9,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 build: ## build the release binary, build/release/bin/cryptnono
-	@scripts/install_packages build test bench
+	@scripts/install_packages build test bench image
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release
 
@@ -24,6 +24,7 @@ run: build ## run the daemon in the foreground, in a cgroup made for it (SCOPE=h
 	@scripts/run_daemon $(BINARY)
 
 bench: build ## measure, print a table, write build/bench.json
+	@scripts/install_packages image
 	@bench/run $(BUILD)
 
 lint: ## formatting, clang-tidy, layers, shellcheck

@@ -18,15 +18,21 @@ container.apparmor.security.beta.kubernetes.io/execwhacker: {{ get $value $profi
 {{- end -}}
 {{- end }}
 
+{{- /* A scalar as it was written; toString would make 1e+06 of 1000000. */}}
+{{- define "cryptnono.text" -}}
+{{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
+{{- end }}
+
 {{- /* CPU in thousandths, from a quantity. */}}
 {{- define "cryptnono.milliCpu" -}}
-{{- $text := toString . -}}
+{{- $text := include "cryptnono.text" . -}}
+{{- if not (regexMatch "^[0-9]+([.][0-9]*)?m?$" $text) }}{{ fail (printf "resources: %q is no quantity that can be added up" $text) }}{{ end -}}
 {{- if hasSuffix "m" $text }}{{ trimSuffix "m" $text | float64 | ceil | int64 }}{{ else }}{{ mulf (float64 $text) 1000 | ceil | int64 }}{{ end -}}
 {{- end }}
 
 {{- /* Bytes, from a quantity. */}}
 {{- define "cryptnono.bytes" -}}
-{{- $text := toString . -}}
+{{- $text := include "cryptnono.text" . -}}
 {{- $number := regexFind "^[0-9.]+([eE][0-9]+)?" $text -}}
 {{- $units := dict "" 1.0 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 -}}
 {{- $unit := trimPrefix $number $text -}}
@@ -89,7 +95,6 @@ container.apparmor.security.beta.kubernetes.io/execwhacker: {{ get $value $profi
 - name: DOCKER_HOST
   value: ""
 {{- end }}
-{{- $own := list "NODE_NAME" "POD_UID" "CONTAINER_RUNTIME_ENDPOINT" "DOCKER_HOST" }}
 {{- $given := dict }}
 {{- range list "tcpflowkiller" "execwhacker" }}
 {{- $detector := get $.Values.detectors . }}
@@ -97,7 +102,7 @@ container.apparmor.security.beta.kubernetes.io/execwhacker: {{ get $value $profi
 {{- end }}
 {{- range $name, $value := omit $given "NODE_NAME" "POD_UID" "CONTAINER_RUNTIME_ENDPOINT" "DOCKER_HOST" }}
 - name: {{ $name }}
-  value: {{ $value | toString | quote }}
+  value: {{ include "cryptnono.text" $value | quote }}
 {{- end }}
 {{- end }}
 
