@@ -1,5 +1,4 @@
 """The pod that the chart renders, run by a real containerd: what it does to its neighbours, what it answers, how it reloads and ends."""
-import contextlib
 import json
 import os
 import pathlib
@@ -27,9 +26,11 @@ def values(node, **more):
 class Agent:
     """The DaemonSet's pod on this node."""
 
-    def __init__(self, node, name, more, directory, change=None):
+    def __init__(self, node, name, more, directory, change=None, others=()):
+        """`others`: objects of the cluster that the chart does not make, by kind and name."""
         self.node = node
         self.release = Release(values(node, **more), directory)
+        self.release.objects.update(others)
         assert node.scope in str([data_of(each) for each in self.release.of("Secret")]), "a daemon without a scope could kill anything"
         self.pod = Pod(node, name, self.release.template, self.release.objects, change=change)
 
@@ -56,6 +57,10 @@ class Agent:
         thing = self.release.objects["Secret", name]
         thing.pop("stringData", None)
         thing["data"] = {**{k: _encoded(v) for k, v in data_of(thing).items()}, key: _encoded(text.encode())}
+        self.follow(name)
+
+    def follow(self, name):
+        """What the kubelet does when the object of this name has changed."""
         for volume, sources in self.pod.volumes.sources.items():
             if any(name in (each[1].get("secretName"), each[1].get("name")) for each in sources[:-1]):
                 self.pod.volumes.update(volume)
@@ -253,53 +258,100 @@ def test_helm_test_passes_where_the_agent_kills(agent):
     assert line["pod_name"] == "cn-cryptnono-test" and line["container_name"] == "banned-string"
 
 
-def test_helm_test_fails_where_nobody_kills(agent, node, tmp_path):
+# From here on it is others that run, one after the other: all have the same port.
+
+
+@pytest.fixture
+def alone(agent):
+    if agent.pod.running():
+        took, code = agent.pod.stop()
+        assert code == 0 and took < agent.pod.grace
+
+
+@pytest.fixture
+def other(node, alone, tmp_path):
+    """Makes another agent of these values, which must end well."""
+    made = []
+
+    def make(name, more, **how):
+        made.append(Agent(node, name, more, tmp_path, **how))
+        return made[-1]
+    yield make
+    for one in made:
+        took, code = one.pod.stop()
+        one.pod.remove()
+        assert code == 0 and took < one.pod.grace
+
+
+def test_helm_test_fails_where_nobody_kills(node, alone, tmp_path):
     """The test as rendered, but for its patience, which is a value too."""
     release = Release(values(node, test={"timeoutSeconds": 1}), tmp_path)
-    with instead_of(agent):
-        code, said = run_helm_test(node, release, "cn-nobody-test")
-    assert code not in (0, 137), said
+    code, said = run_helm_test(node, release, "cn-nobody-test")
+    assert code not in (0, KILLED), said
 
 
-@contextlib.contextmanager
-def instead_of(agent):
-    """The port is one: another pod has it meanwhile."""
-    agent.pod.stop()
-    try:
-        yield
-    finally:
-        agent.pod.restart()
-        agent.ready()
+def test_without_metrics_its_probes_pass_too(node, other):
+    """By commands in the container, over the control socket."""
+    one = other("cn-quiet", {"metrics": {"enabled": False}}).ready()
+    assert one.pod.probe("livenessProbe")[0] and node.get(PORT, "/metrics")[0] == 0
 
 
-def test_the_fallback_with_privileges_does_the_same(node, agent, neighbour, tmp_path):
-    with instead_of(agent):
-        one = Agent(node, "cn-privileged", {"containerSecurityContext": {"privileged": True}}, tmp_path).ready()
-        (container,) = one.release.template["spec"]["containers"]
-        assert container["securityContext"]["privileged"] is True
-        assert neighbour("/tell", B) == KILLED
-        assert one.wait_for(action="killed")["pod_name"] == "jupyter-someone"
-        assert neighbour("/victims/randomx_miner", "20", timeout=25) == KILLED
-        assert one.wait_for(action="killed", detector="monero")["pod_name"] == "jupyter-someone"
-        assert one.pod.stop()[1] == 0
-        one.pod.remove()
+def test_addresses_of_a_config_map_made_elsewhere(node, other, neighbour):
+    """Banned at connect; another list is loaded without a restart."""
+    more = {"detectors": {"tcpflowkiller": {"enabled": True, "bannedIpv4ConfigMaps": {"pools": "list"}}}}
+    lists = {("ConfigMap", "pools"): {"kind": "ConfigMap", "data": {"list": "127.66.0.1\n"}}}
+    one = other("cn-flow", more, others=lists).ready()
+    assert neighbour("/victims/connect_act", "connect", "127.66.0.1", "9") == KILLED
+    assert one.wait_for(action="killed", detector="tcpflowkiller")["pod_name"] == "jupyter-someone"
+    assert neighbour("/victims/connect_act", "connect", "127.66.0.2", "9") == 0
+    lists["ConfigMap", "pools"]["data"]["list"] = "127.66.0.2\n"
+    one.follow("pools")
+    one.wait_for(action="reloaded")
+    assert neighbour("/victims/connect_act", "connect", "127.66.0.2", "9") == KILLED
 
 
-def test_without_any_right_it_says_so_and_stays(node, agent, tmp_path):
+@pytest.mark.parametrize("writable", [True, False])
+def test_containers_are_killed_whether_cgroups_can_be_written_to_or_not(node, other, writable):
+    """A read-only mount of /sys leaves the mounts below it as they are, unless it is recursive (`recursiveReadOnly`)."""
+    def cover(config):
+        if not writable:
+            config.mounts.append(node.pb.Mount(container_path="/sys/fs/cgroup", host_path="/sys/fs/cgroup", readonly=True))
+    more = {"config": {"scope": {"cgroups": [node.scope]}, "execwhacker": {"action": "kill-container"}}}
+    one = other(f"cn-cgroup-{writable}".lower(), more, change=cover).ready()
+    notebook = Neighbour(node, f"jupyter-whole-{writable}".lower())
+    assert notebook("/tell", B) == KILLED
+    line = one.wait_for(action="responded", response="kill-container")
+    assert line["processes_killed"] >= 1 and line["pod_name"] == f"jupyter-whole-{writable}".lower()
+    wait_until(lambda: node.status(notebook.container).state == 2)
+    node.remove(notebook.sandbox)
+    node.pods.remove(notebook.sandbox[0])
+    said = node.exec(one.pod.container, "/usr/bin/cryptnono", "doctor")[1]
+    assert ("degraded write to cgroups" in said) == (not writable), said
+    canary = one.wait_for(action="canary", detector="execwhacker")
+    assert canary["result"] == ("passed" if writable else "unavailable")
+
+
+def test_the_fallback_with_privileges_does_the_same(node, other, neighbour):
+    one = other("cn-privileged", {"containerSecurityContext": {"privileged": True}}).ready()
+    (container,) = one.release.template["spec"]["containers"]
+    assert container["securityContext"]["privileged"] is True
+    assert neighbour("/tell", B) == KILLED
+    assert one.wait_for(action="killed")["pod_name"] == "jupyter-someone"
+    assert neighbour("/victims/randomx_miner", "20", timeout=25) == KILLED
+    assert one.wait_for(action="killed", detector="monero")["pod_name"] == "jupyter-someone"
+
+
+def test_without_any_right_it_says_so_and_stays(node, other):
     """A DaemonSet whose container ends again and again would block whoever waits for its rollout."""
     def take_all(config):
         del config.linux.security_context.capabilities.add_capabilities[:]
-    with instead_of(agent):
-        one = Agent(node, "cn-without", {}, tmp_path, change=take_all)
-        line = one.wait_for(event="No detector can run here; nothing is watched")
-        assert line["level"] == "error"
-        wait_until(lambda: one.pod.probe("livenessProbe")[0])
-        ready, why = one.pod.probe("readinessProbe")
-        assert not ready and "execwhacker cannot run here" in why
-        assert one.metrics()['cryptnono_detector_up{detector="execwhacker"}'] == 0
-        missing = {each["what"] for each in json.loads(node.get(PORT, "/status.json")[1])["missing"]}
-        assert {"load BPF programs (CAP_BPF)", "trace the kernel by BPF (CAP_PERFMON)"} <= missing
-        assert one.pod.running()
-        took, code = one.pod.stop()
-        assert code == 0 and took < one.pod.grace
-        one.pod.remove()
+    one = other("cn-without", {}, change=take_all)
+    line = one.wait_for(event="No detector can run here; nothing is watched")
+    assert line["level"] == "error"
+    wait_until(lambda: one.pod.probe("livenessProbe")[0])
+    ready, why = one.pod.probe("readinessProbe")
+    assert not ready and "execwhacker cannot run here" in why
+    assert one.metrics()['cryptnono_detector_up{detector="execwhacker"}'] == 0
+    missing = {each["what"] for each in json.loads(node.get(PORT, "/status.json")[1])["missing"]}
+    assert {"load BPF programs (CAP_BPF)", "trace the kernel by BPF (CAP_PERFMON)"} <= missing
+    assert one.pod.running()
