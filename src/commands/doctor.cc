@@ -288,8 +288,8 @@ void print_security_context(std::ostream& out) {
   }
   unsigned more = 0;
   for (unsigned number = 0; number < 64; ++number) {
-    const auto known = std::find_if(status::kPrivileges.begin(), status::kPrivileges.end(),
-                                    [&](const auto& each) { return each.number == number; });
+    const auto* known = std::find_if(status::kPrivileges.begin(), status::kPrivileges.end(),
+                                     [&](const auto& each) { return each.number == number; });
     more += known == status::kPrivileges.end() && has_capability(number) ? 1 : 0;
   }
   out << "\nAll that it can use, as a securityContext of Kubernetes (docs/privileges.md):\n"
