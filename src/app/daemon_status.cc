@@ -121,7 +121,7 @@ std::string Daemon::status_line(std::string_view failure) const {
   add(Detector::kExecwhacker, enabled_[0], up_);
   add(Detector::kMonero, enabled_[1], monero_.up());
   add(Detector::kTcpflowkiller, enabled_[2], flow_ && flow_->up());
-  out += fmt::format("{}: {}; {} banned strings", config_.dry_run ? "Only reporting" : "Enforcing",
+  out += fmt::format("{}: {}; banned strings: {}", config_.dry_run ? "Only reporting" : "Enforcing",
                      up.empty() ? "nothing" : up, rules_.load());
   if (!down.empty()) out += "; cannot run here: " + down;
   return out;
