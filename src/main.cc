@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "commands/demo.h"
 #include "commands/doctor.h"
 #include "commands/execwhacker_flags.h"
+#include "commands/expect_kill.h"
 #include "commands/explain.h"
 #include "commands/explain_connect.h"
 #include "commands/explain_pid.h"
@@ -126,12 +128,16 @@ int main(int argc, char** argv) {
   status->add_option("--socket", status_command.socket, "The daemon's control.socket")
       ->capture_default_str();
   status->add_flag("--json", status_command.json, "As JSON (docs/status.md)");
+  CLI::Option* alive = status->add_flag(
+      "--alive", status_command.alive,
+      "Only whether its main loop answers, for probes; exits with 0 even if it is not ready");
   CLI::Option* watch =
       status
           ->add_option("--watch", status_command.watch_s,
                        "Again and again, so many seconds apart; 2 if none are given")
           ->expected(0, 1)
           ->check(CLI::Range(0.1, 3600.0));
+  alive->excludes("--json")->excludes(watch);
 
   const std::vector<cryptnono::commands::Subcommand> rules_commands =
       cryptnono::commands::add_rules_commands(cli);
@@ -142,6 +148,11 @@ int main(int argc, char** argv) {
   std::vector<std::string> canary_act;
   CLI::App* canary = cli.add_subcommand("canary", "")->group("");
   canary->add_option("ACT", canary_act);
+  // Nor this: what `helm test` runs.
+  cryptnono::commands::ExpectKill expected;
+  CLI::App* expect_kill = cli.add_subcommand("expect-kill", "")->group("");
+  expect_kill->add_option("--timeout", expected.timeout_s);
+  expect_kill->add_option("--victim", expected.victim);
   CLI::App* demo = cli.add_subcommand("demo", "Show the main job in a sandbox cgroup");
   std::string victims;
   demo->add_option("--victims", victims, "The folder of the programs that show RandomX");
@@ -153,6 +164,11 @@ int main(int argc, char** argv) {
   }
   // What canaries are must be seen as that of any other process.
   if (canary->parsed()) return cryptnono::canary::act(canary_act);
+  if (expect_kill->parsed()) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread yet
+    const char* text = std::getenv(cryptnono::commands::kExpectKillVariable);
+    return cryptnono::commands::run_expect_kill(expected, text, std::cout, std::cerr);
+  }
   cryptnono::forbid_dumps();
   cryptnono::seal::keep_environment_identity();
   // `doctor` tries it by itself.

@@ -12,9 +12,9 @@
 #include "app/kernel_scope.h"
 #include "base/clock.h"
 #include "base/json_line.h"
+#include "config/directories.h"
 #include "container/scope.h"
 #include "proc/proc_reader.h"
-#include "seal/identities.h"
 
 namespace cryptnono::app {
 
@@ -106,10 +106,9 @@ Result<config::Config> Daemon::load_configuration(std::vector<std::string>& erro
 }
 
 std::vector<std::string> Daemon::watched_files() const {
-  std::vector<std::string> out = options_.files;
-  for (std::string& path : seal::watch_patterns(options_.identities))
-    out.push_back(std::move(path));
-  return out;
+  std::vector<std::string> paths = options_.files;
+  paths.insert(paths.end(), options_.identities.begin(), options_.identities.end());
+  return config::watch_patterns(paths);
 }
 
 // Lists are watched from before they are read, also those of a configuration that turns out wrong:

@@ -12,6 +12,7 @@
 #include "commands/rules_bundle.h"
 #include "commands/rules_files.h"
 #include "commands/rules_regenerate.h"
+#include "config/directories.h"
 #include "seal/seal.h"
 
 #ifndef CRYPTNONO_VERSION
@@ -58,9 +59,10 @@ Result<Bundle> collect(const ExportOptions& options, const config::Config& confi
     return {};
   };
   std::vector<std::string> rules, seeds, rest;
-  TRY(add_all(Role::kRules, options.inputs.files, rules));
+  const std::vector<std::string> given = config::expand_directories(options.inputs.files);
+  TRY(add_all(Role::kRules, given, rules));
   // Behind the files that were given stand the lists of addresses that they name.
-  const auto lists = static_cast<std::ptrdiff_t>(options.inputs.files.size());
+  const auto lists = static_cast<std::ptrdiff_t>(given.size());
   TRY(add_all(Role::kAddresses, {config.files.begin() + lists, config.files.end()}, rest));
   TRY(add_all(Role::kSeeds, options.seeds, seeds));
   TRY(add_all(Role::kTests, options.tests, rest));

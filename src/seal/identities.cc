@@ -160,13 +160,4 @@ void keep_environment_identity() {
   ::unsetenv(kIdentityVariable);  // NOLINT(concurrency-mt-unsafe): no thread yet
 }
 
-std::vector<std::string> watch_patterns(const std::vector<std::string>& paths) {
-  std::vector<std::string> out;
-  std::transform(paths.begin(), paths.end(), std::back_inserter(out), [](const auto& path) {
-    std::error_code ignored;
-    return std::filesystem::is_directory(path, ignored) ? path + "/*" : path;
-  });
-  return out;
-}
-
 }  // namespace cryptnono::seal
