@@ -27,8 +27,8 @@ WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])  # of those that 
 _ports = itertools.count(15000 + WORKER * 2000 + os.getpid() % 100 * 20)
 
 
-# Modules whose tests share something that takes long to set up. The tests of the others go to whichever worker is free.
-TOGETHER = {"test_docker", "test_engines", "test_metrics", "test_monitoring", "test_page", "test_protection"}
+# Modules whose tests share what takes long to set up, or load the machine. Those of the others go to whichever worker is free.
+TOGETHER = {"test_docker", "test_engines", "test_metrics", "test_monitoring", "test_page", "test_protection", "test_randomx"}
 
 
 def pytest_collection_modifyitems(items):
