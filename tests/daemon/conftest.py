@@ -31,6 +31,15 @@ _ports = itertools.count(15000 + WORKER * 2000 + os.getpid() % 100 * 20)
 TOGETHER = {"test_docker", "test_engines", "test_metrics", "test_monitoring", "test_page", "test_protection", "test_randomx"}
 
 
+def pytest_sessionstart():
+    """What tests that were killed have left: their cgroups, named after their pids. The kernel removes only empty ones."""
+    for path in pathlib.Path("/sys/fs/cgroup").glob("*/cryptnono-test-*"):
+        if not os.path.exists(f"/proc/{path.name.split('-')[2]}"):
+            for directory, _, _ in os.walk(path, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(directory)
+
+
 def pytest_collection_modifyitems(items):
     # Those that take minutes first, so that no worker is left alone with them at the end.
     items.sort(key=lambda item: item.module.__name__ != "test_randomx")
