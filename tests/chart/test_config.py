@@ -1,6 +1,7 @@
 """What the pod would read: every configuration that is rendered passes `cryptnono check`, and says what the values say. And it is secret."""
 import itertools
 import json
+import pathlib
 import shutil
 import subprocess
 
@@ -11,7 +12,7 @@ from helm import ROOT
 
 RULES = "bannedCommandStrings: [of-another-secret]\n"
 OTHERS = {"rules-a": {"pools.yaml": RULES, "miners.json": '{"bannedCommandStrings": ["xmrig"]}'}, "rules-b": {"any name": "groups: [{id: b, bannedCommandStrings: [b-b]}]"},
-          "banned-ips": {"banned.txt": "192.0.2.1\n"}, "cluster-identity": {}}
+          "webhook": {"secret": "a secret of a webhook\n"}, "banned-ips": {"banned.txt": "192.0.2.1\n"}, "cluster-identity": {}}
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +26,12 @@ def identity(tmp_path_factory):
 
 
 def check(cryptnono, root, arguments):
-    """Runs `check` with what the container has as arguments of `run`. Ban lists of the pod are not this machine's."""
-    for path in root.rglob("*"):
-        if path.is_file() and "/ban-config/" in path.read_text(errors="replace"):
-            path.write_text(path.read_text().replace("/ban-config/", f"{root}/ban-config/"))
+    """Runs `check` with what the container has as arguments of `run`. Files that the settings name are the pod's, not this machine's."""
+    for path in filter(pathlib.Path.is_file, root.rglob("*")):
+        text = path.read_text()
+        for name in ("/ban-config/", "/etc/cryptnono/webhook/"):
+            text = text.replace(name, f"{root}{name}")
+        path.write_text(text)
     assert arguments[0] == "run"
     return subprocess.run([cryptnono, "check", *arguments[1:]], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}, timeout=60)
 

@@ -2,8 +2,8 @@
 import pytest
 
 
-def test_notes_print_the_check_by_hand(any_helm):
-    notes = any_helm.notes()
+def test_notes_print_the_check_by_hand(helm):
+    notes = helm.notes()
     assert "sh -c 'sleep 1 && echo cryptnono.banned.string1'" in notes and "Killed" in notes
     assert "helm test support -n support" in notes
     assert "app.kubernetes.io/name=cryptnono,app.kubernetes.io/instance=support" in notes

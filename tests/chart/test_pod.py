@@ -69,6 +69,7 @@ def test_least_privilege(helm):
     context = release.container["securityContext"]
     assert context["allowPrivilegeEscalation"] is False and context["readOnlyRootFilesystem"] is True and "privileged" not in context
     assert context["capabilities"]["drop"] == ["ALL"]
+    assert (context["runAsUser"], context["runAsNonRoot"]) == (0, False), "whatever podSecurityContext says, which had no effect once"
     assert context["seccompProfile"] == {"type": "RuntimeDefault"}
     assert release.pod["automountServiceAccountToken"] is False
     assert not release.of("ServiceAccount") and not release.of("ClusterRole")
@@ -81,7 +82,7 @@ def test_least_privilege(helm):
 
 def test_privileged_leaves_out_what_contradicts(helm, values):
     release = helm.template(values("fallback"), "--kube-version", "1.29.0")
-    assert release.container["securityContext"] == {"privileged": True, "readOnlyRootFilesystem": True}
+    assert release.container["securityContext"] == {"privileged": True, "readOnlyRootFilesystem": True, "runAsUser": 0, "runAsNonRoot": False}
     assert not any("apparmor" in key for key in release.template["metadata"]["annotations"] or {})
     assert "tolerations" not in release.pod
     assert not any(key.endswith("Probe") for key in release.container)
@@ -130,22 +131,27 @@ def test_known_sockets_are_the_daemons(helm):
     assert {path.removeprefix("/host") for path in containers["endpoints"] + containers["dockerEndpoints"]} == known
 
 
+MEASURED = {"requests": {"cpu": "5m", "memory": "64Mi"}}
+
+
 def resources(**detectors):
     return {"detectors": {name: {"enabled": True, "resources": value} for name, value in detectors.items()}}
 
 
 @pytest.mark.parametrize(("given", "rendered"), [
-    ({}, None),
+    ({}, MEASURED),
     # Limits only if every detector that is enabled has one.
     (resources(monero={"requests": {"cpu": "1m", "memory": "16Mi"}, "limits": {"cpu": "5m", "memory": "128Mi"}}), {"requests": {"cpu": "1m", "memory": "16Mi"}}),
     (resources(execwhacker={"requests": {"cpu": 0.5}, "limits": {"cpu": 1, "memory": "1Gi"}}, monero={"requests": {"cpu": "250m", "memory": "1e6"}, "limits": {"memory": "64Mi"}}),
      {"requests": {"cpu": "750m", "memory": "1000000"}, "limits": {"memory": "1088Mi"}}),
-    (resources(execwhacker={"limits": {"memory": "64Mi"}}, monero={"limits": {"memory": "64Mi"}}, tcpflowkiller={}), None),
+    # ...and no less than the one process needs, whatever three needed.
+    (resources(execwhacker={"limits": {"cpu": "5m", "memory": "64Mi"}}, monero={"limits": {"cpu": "5m", "memory": "32Mi"}}), {"limits": {"cpu": "500m", "memory": "256Mi"}}),
+    (resources(execwhacker={"limits": {"memory": "64Mi"}}, monero={"limits": {"memory": "64Mi"}}, tcpflowkiller={}), MEASURED),
     (resources(execwhacker={"requests": {"memory": "1500k"}}, monero={}, tcpflowkiller={"requests": {"memory": "1Ki", "cpu": "1.5"}}),
      {"requests": {"memory": "1501024", "cpu": "1500m"}}),
     ({**resources(monero={"requests": {"cpu": "1m"}}), "resources": {"requests": {"cpu": "7m"}}}, {"requests": {"cpu": "7m"}}),
     ({"detectors": {"execwhacker": {"enabled": False, "resources": {"requests": {"cpu": 1}}}, "monero": {"resources": {"limits": {"memory": "32Mi"}}}}},
-     {"limits": {"memory": "32Mi"}}),
+     {"limits": {"memory": "256Mi"}}),
 ])
 def test_resources_of_the_one_container(any_helm, given, rendered):
     assert any_helm.template(given).container.get("resources") == rendered

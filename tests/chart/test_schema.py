@@ -22,7 +22,7 @@ WRONG = [
     ("detectors/execwhacker/configs/a b", {}), ("detectors/execwhacker/configs/a", {"bannedStrings": []}), ("detectors/monero/env", {}),
     ("detectors/tcpflowkiller/config/flowkiller", {}), ("metrics/port", 1), ("metrics/collector/containerSecurityContext", {}),
     ("metrics/podMonitor/intervall", "1m"), ("config/log.level", "debug"), ("config/execWhacker", {}), ("rules/secrets", []),
-    ("rules/existingSecrets", [{"name": "a", "key": "b"}]), ("state/path", "/x"), ("networkPolicy/ingress", []), ("test/text", "x"),
+    ("rules/existingSecrets", [{"name": "a", "key": "b"}]), ("state/path", "/x"), ("extraVolumes", [{"emptyDir": {}}]), ("extraVolumeMounts", [{"name": "a"}]), ("networkPolicy/ingress", []), ("test/text", "x"),
     ("detectors/execwhacker/resources/request", {}), ("resources/request", {}), ("appArmorProfile/profile", "x"), ("probes/live", {}),
     # A type that is none.
     ("detectors/execwhacker/enabled", "true"), ("detectors/execwhacker/configs", []), ("detectors/execwhacker/configs/a", {"bannedCommandStrings": "xmrig"}),
@@ -74,7 +74,7 @@ ALLOWED = [
     ("detectors/tcpflowkiller", {"enabled": True, "config": None, "bannedIpv4ConfigMaps": None, "env": None, "resources": None}),
     ("detectors/tcpflowkiller", {"enabled": True, "config": {"FlowKiller": None}}), ("metrics/podMonitor/labels", None),
     ("metrics/collector/image", None), ("metrics/collector/resources", None), ("rules/existingSecrets", None), ("rules/sealed", None),
-    ("probes/startup", None), ("networkPolicy", {"enabled": True, "egress": None, "metricsFrom": None}),
+    ("probes/startup", None), ("extraVolumes", None), ("extraVolumeMounts", None), ("networkPolicy", {"enabled": True, "egress": None, "metricsFrom": None}),
 ]
 
 
