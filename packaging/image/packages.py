@@ -11,8 +11,9 @@ FIELDS = ("Package", "Version", "Architecture", "Source", "Maintainer", "Homepag
 
 
 def _paragraph(text):
-    """The fields of one paragraph of a control file, continuation lines dropped."""
-    return dict(line.split(": ", 1) for line in text.splitlines() if ": " in line and not line.startswith(" "))
+    """The fields of one paragraph of a control file that have a value, continuation lines dropped."""
+    fields = (line.split(": ", 1) for line in text.splitlines() if ": " in line and not line.startswith(" "))
+    return {key: value for key, value in fields if value}
 
 
 def _spellings(path):

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -15,6 +16,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("CRYPTNONO_BUILD", ROOT / "build/release"))
+BUILD_TIMEOUT_S = 1500  # without ccache, on two busy processors
 ARCHIVE = ROOT / "build/image/cryptnono-amd64.tar"
 ARCHIVE_ARM64 = ROOT / "build/image/cryptnono-arm64.tar"
 
@@ -29,9 +31,16 @@ VICTIMS, B, Cgroup, cgroup2, die_with_parent, wait_until = (
 
 def build(directory=ROOT, **environment):
     """`packaging/image/build` as whoever runs `make image` does it, without looking for packages. Its last line."""
-    done = subprocess.run([directory / "packaging/image/build"], env={**os.environ, **environment}, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return done.stdout.splitlines()[-1]
+    # A session of its own: when the time is up, the compilers end too.
+    process = subprocess.Popen([directory / "packaging/image/build"], env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=BUILD_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    assert process.returncode == 0, output[-6000:]
+    return output.splitlines()[-1]
 
 
 @pytest.fixture(scope="session")

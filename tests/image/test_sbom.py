@@ -54,7 +54,7 @@ def test_it_is_spdx(document):
     assert len(ids) == len(set(ids))
     for relation in document["relationships"]:
         assert {relation["spdxElementId"], relation["relatedSpdxElement"]} <= {"SPDXRef-DOCUMENT", *ids}
-        assert relation["relationshipType"] in ("DESCRIBES", "CONTAINS")
+        assert relation["relationshipType"] in ("DESCRIBES", "CONTAINS", "STATIC_LINK")
     contained = {relation["relatedSpdxElement"] for relation in document["relationships"]}
     assert contained == set(ids)  # nothing hangs in the air
 
@@ -90,6 +90,14 @@ def test_packages_are_those_that_dpkg_knows(document, layer):
         assert package["supplier"].startswith("Organization: Debian (")
     (ours,) = (package for package in document["packages"] if package["name"] == "cryptnono")
     assert ours["licenseDeclared"] == "BSD-3-Clause" and ours["versionInfo"] == document["name"].split("-")[1]
+
+
+def test_what_is_compiled_in_is_told_too(document):
+    """Libraries of headers alone leave no file in the image."""
+    names = {package["SPDXID"]: package["name"] for package in document["packages"]}
+    compiled = {names[relation["relatedSpdxElement"]] for relation in document["relationships"] if relation["relationshipType"] == "STATIC_LINK"}
+    assert {"libcli11-dev", "libexpected-dev", "nlohmann-json3-dev"} <= compiled
+    assert not {"libcurl4-openssl-dev", "libc6-dev", "libstdc++-12-dev", "libgtest-dev"} & compiled
 
 
 def test_licenses_are_spdx_expressions_or_said_to_be_unknown(document):
