@@ -17,6 +17,7 @@ demo: build ## show the main job in a sandbox cgroup of its own
 	@$(BINARY) demo --victims $(BUILD)/victims
 
 test: build ## run every test that this machine can run
+	@scripts/install_packages image deb
 	@scripts/run_tests $(CURDIR)/$(BUILD)
 	@scripts/check_leftovers
 
@@ -24,6 +25,7 @@ run: build ## run the daemon in the foreground, in a cgroup made for it (SCOPE=h
 	@scripts/run_daemon $(BINARY)
 
 bench: build ## measure, print a table, write build/bench.json
+	@scripts/install_packages image
 	@bench/run $(BUILD)
 
 lint: ## formatting, clang-tidy, layers, shellcheck

@@ -3,6 +3,7 @@
 Ratios are of paired runs: without a daemon, with one and out of its scope, with one and in its scope, in turn, many short
 rounds, and the median of the rounds' ratios; p50 and p99 in the table are of the rounds. Everything runs in cgroups made here.
 """
+import importlib.util
 import json
 import os
 import pathlib
@@ -325,9 +326,22 @@ def replay():
     part.run(report, BUILD, WORK, rules(50_000), config(50_000), ROUNDS)
 
 
+def image():
+    # By its path: tests/daemon, which other parts put in front, has a module of this name too.
+    spec = importlib.util.spec_from_file_location("bench_image", ROOT / "bench/image.py")
+    part = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(part)
+    part.run(report)
+
+
 def operator(inside):
     import operating as part
     part.run(report, inside, Daemon, ROUNDS)
+
+
+def scale(inside):
+    import scale as part
+    part.run(report, BUILD, inside, Daemon, resident_mib, WORK, ROUNDS)
 
 
 def main():
@@ -337,11 +351,11 @@ def main():
     about = {"machine": f"{machine}, {os.cpu_count()} CPUs", "kernel": platform.release(), "commit": commit, "rounds": ROUNDS}
     print(json.dumps(about))
     try:
-        for part in (matcher, replay, escapes, decisions, life, exec_cost, flow, containers, operator, monero):
+        for part in (matcher, replay, escapes, decisions, life, exec_cost, flow, containers, operator, image, monero, scale):
             wanted = os.environ.get("BENCH_ONLY")
             if wanted and part.__name__ not in wanted.split(","):
                 continue
-            part(*([inside, outside] if part in (exec_cost, flow) else [] if part in (matcher, replay, containers) else [inside]))
+            part(*([inside, outside] if part in (exec_cost, flow) else [] if part in (matcher, replay, containers, image) else [inside]))
     finally:
         shutil.rmtree(WORK)
         for path in (inside, outside):

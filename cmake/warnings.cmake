@@ -23,12 +23,19 @@ endfunction()
 # cryptnono_test(NAME SOURCES... [DEPS libs...]): a GoogleTest binary, registered with CTest. Label "unit" means it
 # needs neither root nor BPF, so the sanitizer run includes it.
 function(cryptnono_test NAME)
+  if(NOT BUILD_TESTING)
+    return()
+  endif()
   cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_LABEL)
     set(ARG_LABEL unit)
   endif()
   add_executable(${NAME} ${ARG_SOURCES})
   target_link_libraries(${NAME} PRIVATE cryptnono_warnings ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  set_target_properties(${NAME} PROPERTIES UNITY_BUILD OFF) # each file of tests has helpers of its own, with the same names
   add_test(NAME ${NAME} COMMAND ${NAME})
   set_tests_properties(${NAME} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300)
+  if(NOT ARG_LABEL STREQUAL unit)
+    set_tests_properties(${NAME} PROPERTIES RUN_SERIAL ON) # it counts what the kernel does
+  endif()
 endfunction()

@@ -14,6 +14,7 @@
 #include "commands/demo.h"
 #include "commands/describe.h"
 #include "commands/doctor.h"
+#include "commands/execwhacker_flags.h"
 #include "commands/expect_kill.h"
 #include "commands/explain.h"
 #include "commands/explain_connect.h"
@@ -90,6 +91,7 @@ int main(int argc, char** argv) {
 
   cryptnono::commands::FlowkillerFlags flowkiller;
   flowkiller.add_to(*run, inputs.files);
+  cryptnono::commands::add_execwhacker_flags(*run, options);
 
   CLI::App* check =
       cli.add_subcommand("check", "Say everything that is wrong with configuration files");

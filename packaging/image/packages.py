@@ -11,8 +11,9 @@ FIELDS = ("Package", "Version", "Architecture", "Source", "Maintainer", "Homepag
 
 
 def _paragraph(text):
-    """The fields of one paragraph of a control file, continuation lines dropped."""
-    return dict(line.split(": ", 1) for line in text.splitlines() if ": " in line and not line.startswith(" "))
+    """The fields of one paragraph of a control file that have a value, continuation lines dropped."""
+    fields = (line.split(": ", 1) for line in text.splitlines() if ": " in line and not line.startswith(" "))
+    return {key: value for key, value in fields if value}
 
 
 def _spellings(path):
@@ -26,19 +27,24 @@ class Machine:
 
     def __init__(self):
         self.root = pathlib.Path("/")
+        self._owners = {}
 
-    @functools.cache
+    def learn(self, paths):
+        """Asks dpkg about many files at once, which takes as long as about one."""
+        asked = {spelling: str(path) for path in paths for spelling in _spellings(path)}
+        done = subprocess.run(["dpkg-query", "-S", *asked], capture_output=True, text=True)
+        for line in done.stdout.splitlines():
+            names, _, found = line.partition(": ")
+            if found in asked and not line.startswith("diversion"):
+                self._owners[asked[found]] = names.split(",")[0]
+
     def owner(self, path):
         """Name of the package that ships this file (a path as the machine sees it); None if none does."""
-        for spelling in _spellings(path):
-            done = subprocess.run(["dpkg-query", "-S", spelling], capture_output=True, text=True)
-            for line in done.stdout.splitlines():
-                names, _, found = line.partition(": ")
-                if found == spelling and not line.startswith("diversion"):
-                    return names.split(",")[0]
-        return None
+        if str(path) not in self._owners:
+            self.learn([path])
+        return self._owners.get(str(path))
 
-    @functools.cache
+    @functools.cache  # one machine per run
     def fields(self, package):
         text = subprocess.run(["dpkg-query", "-W", "-f", "".join(f"{field}: ${{{field}}}\n" for field in FIELDS), package],
                               check=True, capture_output=True, text=True).stdout
@@ -64,12 +70,15 @@ class Sysroot(Machine):
     """Packages unpacked below a directory, each with its control files in `packages/NAME/` beside the tree."""
 
     def __init__(self, directory):
-        self.root = pathlib.Path(directory) / "root"
+        self.root = pathlib.Path(directory).resolve() / "root"
         self.control = pathlib.Path(directory) / "packages"
         self.owners = {}
         for listing in sorted(self.control.glob("*/list")):
             for line in listing.read_text().splitlines():
                 self.owners.setdefault(line, listing.parent.name)
+
+    def learn(self, paths):
+        pass
 
     def owner(self, path):
         relative = "/" + str(pathlib.Path(path).relative_to(self.root))

@@ -61,7 +61,7 @@ def _debian_package(package, fields, copyright_text, files):
     return made
 
 
-def document(tree, copyright_of, options):
+def document(tree, compiled, copyright_of, options):
     files = _files(tree)
     owned = {}
     for name, origins in tree.origins.items():
@@ -83,6 +83,8 @@ def document(tree, copyright_of, options):
         made.append(described)
         relations.append((root, "CONTAINS", described["SPDXID"]))
         relations += [(described["SPDXID"], "CONTAINS", file["SPDXID"]) for file in owned[package]]
+        if package in compiled:
+            relations.append((root, "STATIC_LINK", described["SPDXID"]))
     created = datetime.datetime.fromtimestamp(options.epoch, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     body = {"packages": made, "files": list(files.values()),
             "relationships": [{"spdxElementId": a, "relationshipType": kind, "relatedSpdxElement": b} for a, kind, b in relations]}

@@ -82,7 +82,7 @@ void Daemon::log_unavailable(std::string_view detector, const Error& error) {
   if (detector == "tcpflowkiller") status_.set_lack(Lack::kConnectState, error.message);
   JsonLine line;
   line.add("action", "detector-unavailable").add("detector", detector).add("reason", error.message);
-  log(config::LogLevel::kWarning, "A detector cannot run here; the others do", std::move(line));
+  log(config::LogLevel::kWarning, "A detector cannot run here", std::move(line));
 }
 
 Result<void> Daemon::serve(const config::Config& config) {

@@ -21,8 +21,6 @@ namespace cryptnono::seal {
 
 namespace {
 
-constexpr std::string_view kBlanks = " \t\r\n";
-
 std::string_view trim(std::string_view text) {
   const std::size_t first = text.find_first_not_of(kBlanks);
   if (first == std::string_view::npos) return {};

@@ -26,6 +26,18 @@ __asm__(".globl _start\n"
 	"	xor %ebx, %ebx\n"
 	"	int $0x80\n"
 	"byte:	.ascii \"x\"\n");
+#elif defined(__aarch64__)
+__asm__(".globl _start\n"
+	"_start:\n"
+	"	mov x0, #3\n"
+	"	adr x1, byte\n"
+	"	mov x2, #1\n"
+	"	mov x8, #64\n" /* write */
+	"	svc #0\n"
+	"	mov x0, #0\n"
+	"	mov x8, #93\n" /* exit */
+	"	svc #0\n"
+	"byte:	.ascii \"x\"\n");
 #else
 #error "write the first act for this architecture"
 #endif
