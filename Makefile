@@ -3,7 +3,7 @@ BUILD := build/release
 BINARY := $(BUILD)/bin/cryptnono
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test run bench lint format asan fuzz image clean
+.PHONY: help build demo test run bench lint format asan fuzz image deb clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,6 +38,10 @@ format: ## format the sources
 image: ## build the container image, build/image/cryptnono-amd64.tar, and its SBOM (ARCH=arm64: cross-compiled)
 	@scripts/install_packages build image
 	@packaging/image/build $(or $(ARCH),amd64)
+
+deb: ## build the Debian package, build/deb/cryptnono_VERSION_amd64.deb
+	@scripts/install_packages build deb
+	@packaging/deb/build
 
 asan: ## run the tests of user space with AddressSanitizer and UBSan
 	@scripts/install_packages build test

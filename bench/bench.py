@@ -339,6 +339,11 @@ def operator(inside):
     part.run(report, inside, Daemon, ROUNDS)
 
 
+def scale(inside):
+    import scale as part
+    part.run(report, BUILD, inside, Daemon, resident_mib, WORK, ROUNDS)
+
+
 def main():
     inside, outside = cgroup("in"), cgroup("out")
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
@@ -346,7 +351,7 @@ def main():
     about = {"machine": f"{machine}, {os.cpu_count()} CPUs", "kernel": platform.release(), "commit": commit, "rounds": ROUNDS}
     print(json.dumps(about))
     try:
-        for part in (matcher, replay, escapes, decisions, life, exec_cost, flow, containers, operator, image, monero):
+        for part in (matcher, replay, escapes, decisions, life, exec_cost, flow, containers, operator, image, monero, scale):
             wanted = os.environ.get("BENCH_ONLY")
             if wanted and part.__name__ not in wanted.split(","):
                 continue

@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <optional>
@@ -11,7 +12,10 @@
 #include "canary/acts.h"
 #include "commands/check.h"
 #include "commands/demo.h"
+#include "commands/describe.h"
 #include "commands/doctor.h"
+#include "commands/execwhacker_flags.h"
+#include "commands/expect_kill.h"
 #include "commands/explain.h"
 #include "commands/explain_connect.h"
 #include "commands/explain_pid.h"
@@ -20,7 +24,9 @@
 #include "commands/inputs.h"
 #include "commands/rules.h"
 #include "commands/status_command.h"
+#include "container/cgroup_namespace.h"
 #include "kernel/skeleton.h"
+#include "proc/cgroup_view.h"
 #include "seal/identities.h"
 
 namespace {
@@ -80,10 +86,12 @@ int main(int argc, char** argv) {
                   "Seconds between proofs that each detector still kills, 0: none")
       ->check(CLI::NonNegativeNumber);
   run->add_option("--log-level", options.log_level, "debug, info, warning or error")
-      ->transform(CLI::CheckedTransformer(levels));
+      ->type_name("LEVEL")
+      ->transform(CLI::CheckedTransformer(levels).description("{debug,info,warning,error}"));
 
   cryptnono::commands::FlowkillerFlags flowkiller;
   flowkiller.add_to(*run, inputs.files);
+  cryptnono::commands::add_execwhacker_flags(*run, options);
 
   CLI::App* check =
       cli.add_subcommand("check", "Say everything that is wrong with configuration files");
@@ -124,12 +132,16 @@ int main(int argc, char** argv) {
   status->add_option("--socket", status_command.socket, "The daemon's control.socket")
       ->capture_default_str();
   status->add_flag("--json", status_command.json, "As JSON (docs/status.md)");
+  CLI::Option* alive = status->add_flag(
+      "--alive", status_command.alive,
+      "Only whether its main loop answers, for probes; exits with 0 even if it is not ready");
   CLI::Option* watch =
       status
           ->add_option("--watch", status_command.watch_s,
                        "Again and again, so many seconds apart; 2 if none are given")
           ->expected(0, 1)
           ->check(CLI::Range(0.1, 3600.0));
+  alive->excludes("--json")->excludes(watch);
 
   const std::vector<cryptnono::commands::Subcommand> rules_commands =
       cryptnono::commands::add_rules_commands(cli);
@@ -140,6 +152,13 @@ int main(int argc, char** argv) {
   std::vector<std::string> canary_act;
   CLI::App* canary = cli.add_subcommand("canary", "")->group("");
   canary->add_option("ACT", canary_act);
+  // Nor this: what man pages and completion are made from.
+  const CLI::App* describe = cli.add_subcommand("describe", "")->group("");
+  // Nor this: what `helm test` runs.
+  cryptnono::commands::ExpectKill expected;
+  CLI::App* expect_kill = cli.add_subcommand("expect-kill", "")->group("");
+  expect_kill->add_option("--timeout", expected.timeout_s);
+  expect_kill->add_option("--victim", expected.victim);
   CLI::App* demo = cli.add_subcommand("demo", "Show the main job in a sandbox cgroup");
   std::string victims;
   demo->add_option("--victims", victims, "The folder of the programs that show RandomX");
@@ -151,7 +170,14 @@ int main(int argc, char** argv) {
   }
   // What canaries are must be seen as that of any other process.
   if (canary->parsed()) return cryptnono::canary::act(canary_act);
+  if (describe->parsed()) return cryptnono::commands::run_describe(cli, std::cout);
+  if (expect_kill->parsed()) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread yet
+    const char* text = std::getenv(cryptnono::commands::kExpectKillVariable);
+    return cryptnono::commands::run_expect_kill(expected, text, std::cout, std::cerr);
+  }
   cryptnono::forbid_dumps();
+  cryptnono::proc::set_cgroup_namespace_root(cryptnono::container::find_cgroup_namespace_root());
   cryptnono::seal::keep_environment_identity();
   // `doctor` tries it by itself.
   if (!doctor->parsed()) {

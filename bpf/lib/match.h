@@ -74,6 +74,18 @@ struct match_run {
 	__u32 reserved;
 };
 
+/*
+ * An index as the verifier must see it: masked right before it is used. Before Linux 6.10 it knows nothing of what an OR
+ * gives, and the compiler, which knows more, would leave the mask out.
+ */
+MATCH_INLINE __u32 match_masked(__u32 index, __u32 mask)
+{
+#ifdef __bpf__
+	asm volatile("" : "+r"(index));
+#endif
+	return index & mask;
+}
+
 MATCH_INLINE __u64 match_mix(__u64 x)
 {
 	x ^= x >> 32;
@@ -237,7 +249,7 @@ MATCH_INLINE void match_emit_gap(const struct match_view *view, struct match_run
 	const __u32 index = match_gap_index((__u8)(run->held - 1), run->held >> 16, next_word) & 1023;
 
 	run->held = 0;
-	if (run->state == MATCH_ROOT_WORDS && !(view->header->gap_starts[index >> 3] >> (index & 7) & 1))
+	if (run->state == MATCH_ROOT_WORDS && !(view->header->gap_starts[match_masked(index >> 3, 127)] >> (index & 7) & 1))
 		return;
 	run->symbol = run->start = match_gap_symbol(view->header, index);
 	run->pending = 1;
@@ -262,7 +274,7 @@ MATCH_INLINE void match_words_skim(const struct match_view *view, struct match_r
 		if (held) {
 			const __u32 gap = match_gap_index((__u8)(held - 1), held >> 16, folded != 0) & 1023;
 
-			if (!at_root || view->header->gap_starts[gap >> 3] >> (gap & 7) & 1)
+			if (!at_root || view->header->gap_starts[match_masked(gap >> 3, 127)] >> (gap & 7) & 1)
 				break;
 			held = 0;
 		}

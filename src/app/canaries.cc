@@ -14,12 +14,12 @@
 #include "base/json_line.h"
 #include "config/address_range.h"
 #include "container/scope.h"
+#include "proc/proc_reader.h"
 
 namespace cryptnono::app {
 
 namespace {
 
-using canary::Outcome;
 using canary::State;
 using std::chrono::milliseconds;
 
@@ -55,28 +55,28 @@ config::AddressRange random_address() {
   return out;
 }
 
-std::string_view event_of(Outcome result) {
+std::string_view event_of(canary::Outcome result) {
   switch (result) {
-    case Outcome::kPassed:
+    case canary::Outcome::kPassed:
       return "A canary died as it should";
-    case Outcome::kUntold:
+    case canary::Outcome::kUntold:
       return "A canary died, but no event told of it";
-    case Outcome::kUnavailable:
+    case canary::Outcome::kUnavailable:
       return "No canary can be run";
-    case Outcome::kFailed:
+    case canary::Outcome::kFailed:
       return "A canary could not be run";
     default:
       return "A canary lived: a detector does not kill what it should";
   }
 }
 
-std::size_t metric_of(Outcome result) {
+std::size_t metric_of(canary::Outcome result) {
   switch (result) {
-    case Outcome::kPassed:
+    case canary::Outcome::kPassed:
       return 0;
-    case Outcome::kSurvived:
+    case canary::Outcome::kSurvived:
       return 1;
-    case Outcome::kUntold:
+    case canary::Outcome::kUntold:
       return 2;
     default:
       return 3;
@@ -124,9 +124,9 @@ void Canaries::use(Settings settings) {
       State& state = states_.at(i);
       const bool run = settings.interval_s > 0 && settings.detectors.at(i) != Detection::kOff;
       if (!run) {
-        state = {.detector = state.detector, .result = Outcome::kOff, .why = {}};
-      } else if (state.result == Outcome::kOff) {
-        state.result = Outcome::kPending;
+        state = {.detector = state.detector, .result = canary::Outcome::kOff, .why = {}};
+      } else if (state.result == canary::Outcome::kOff) {
+        state.result = canary::Outcome::kPending;
       }
     }
     settings_ = std::move(settings);
@@ -188,7 +188,12 @@ void Canaries::run_all(const Settings& settings) {
 
 Result<void> Canaries::make_sandbox() {
   sandbox_.reset();
-  sandbox_ = TRY(canary::Sandbox::make(container::cgroup2_mount_point()));
+  std::vector<std::string> places;
+  if (const std::string mount = container::cgroup2_mount_point(); !mount.empty()) {
+    const std::string own = proc::ProcReader().read_cgroup(getpid());
+    places = {mount, mount + std::string(container::cgroup_path(own, ""))};
+  }
+  sandbox_ = TRY(canary::Sandbox::make(places));
   trap_.set_cgroup(sandbox_->cgroup_id());
   tell_kernel_(sandbox_->cgroup_id());
   return {};
@@ -203,16 +208,16 @@ void Canaries::prove(const Settings& settings, Detector detector) {
     if (!made) return note(settings, detector, unavailable(made.error().message));
   }
   Attempt once = attempt(settings, detector);
-  if (once.result != Outcome::kPassed && once.result != Outcome::kUnavailable) {
+  if (once.result != canary::Outcome::kPassed && once.result != canary::Outcome::kUnavailable) {
     // Once more before it is said: the node may have been busy, or the cgroup removed by somebody.
-    if (once.result == Outcome::kFailed) static_cast<void>(make_sandbox());
+    if (once.result == canary::Outcome::kFailed) static_cast<void>(make_sandbox());
     if (sandbox_) once = attempt(settings, detector);
   }
   note(settings, detector, std::move(once));
 }
 
 Canaries::Attempt Canaries::unavailable(std::string why) {
-  return {.result = Outcome::kUnavailable, .lived_s = 0, .why = std::move(why)};
+  return {.result = canary::Outcome::kUnavailable, .lived_s = 0, .why = std::move(why)};
 }
 
 Canaries::Attempt Canaries::attempt(const Settings& settings, Detector detector) {
@@ -234,13 +239,15 @@ Canaries::Attempt Canaries::attempt(const Settings& settings, Detector detector)
   const std::uint64_t before = trap_.told(detector);
   const auto run =
       sandbox_->run(arguments, kTimeouts.at(static_cast<std::size_t>(detector)), stop_fd_.get());
-  if (!run) return {.result = Outcome::kFailed, .lived_s = 0, .why = run.error().message};
-  if (run->stopped) return {.result = Outcome::kPending, .lived_s = 0, .why = {}};
-  if (!run->killed) return {.result = Outcome::kSurvived, .lived_s = run->lived_s, .why = run->how};
+  if (!run) return {.result = canary::Outcome::kFailed, .lived_s = 0, .why = run.error().message};
+  if (run->stopped) return {.result = canary::Outcome::kPending, .lived_s = 0, .why = {}};
+  if (!run->killed)
+    return {.result = canary::Outcome::kSurvived, .lived_s = run->lived_s, .why = run->how};
   if (!trap_.wait_for_more(detector, before, kEventTimeout))
-    return {
-        .result = Outcome::kUntold, .lived_s = run->lived_s, .why = "no event told of its death"};
-  return {.result = Outcome::kPassed, .lived_s = run->lived_s, .why = {}};
+    return {.result = canary::Outcome::kUntold,
+            .lived_s = run->lived_s,
+            .why = "no event told of its death"};
+  return {.result = canary::Outcome::kPassed, .lived_s = run->lived_s, .why = {}};
 }
 
 void Canaries::note(const Settings& settings, Detector detector, Attempt attempt) {
@@ -251,15 +258,16 @@ void Canaries::note(const Settings& settings, Detector detector, Attempt attempt
     const std::lock_guard lock(mutex_);
     State& state = states_.at(index);
     // Other settings count by now, or none.
-    if (state.result == Outcome::kOff || attempt.result == Outcome::kPending) return;
+    if (state.result == canary::Outcome::kOff || attempt.result == canary::Outcome::kPending)
+      return;
     changed = state.result != attempt.result;
     state.result = attempt.result;
     state.why = std::move(attempt.why);
-    if (attempt.result != Outcome::kUnavailable) {
+    if (attempt.result != canary::Outcome::kUnavailable) {
       ++runs_.at(index).at(metric_of(attempt.result));
       state.lived_s = attempt.lived_s;
       state.at = static_cast<std::int64_t>(unix_time());
-      if (attempt.result == Outcome::kPassed) state.passed_at = state.at;
+      if (attempt.result == canary::Outcome::kPassed) state.passed_at = state.at;
     }
     now = state;
   }
@@ -274,7 +282,7 @@ void Canaries::log(const Settings& settings, const State& state, bool changed) {
   if (bad)
     level = LogLevel::kError;
   else if (changed)
-    level = state.result == Outcome::kUnavailable ? LogLevel::kWarning : LogLevel::kInfo;
+    level = state.result == canary::Outcome::kUnavailable ? LogLevel::kWarning : LogLevel::kInfo;
   if (level < settings.log_level) return;
   JsonLine line;
   line.add("action", "canary")
@@ -303,7 +311,7 @@ void Canaries::collect(metrics::Exposition& out) const {
     for (std::size_t result = 0; result < metrics::values::kCanaryResult.size(); ++result)
       out.add(Metric::kCanaryRuns, {state.detector, metrics::values::kCanaryResult.at(result)},
               runs_.at(i).at(result));
-    if (state.result == Outcome::kPassed || !state.good()) {
+    if (state.result == canary::Outcome::kPassed || !state.good()) {
       out.add(Metric::kCanarySuccessful, {state.detector}, state.good() ? 1.0 : 0.0);
       out.add(Metric::kCanarySeconds, {state.detector}, state.lived_s);
     }

@@ -5,6 +5,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <thread>
@@ -12,9 +13,11 @@
 #include "app/kernel_scope.h"
 #include "base/clock.h"
 #include "base/json_line.h"
+#include "config/directories.h"
 #include "container/scope.h"
+#include "container/standing_book.h"
 #include "proc/proc_reader.h"
-#include "seal/identities.h"
+#include "status/privileges.h"
 
 namespace cryptnono::app {
 
@@ -36,6 +39,12 @@ Fd block_and_open_signals() {
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);
   pthread_sigmask(SIG_BLOCK, &handled, nullptr);
   return Fd(signalfd(-1, &handled, SFD_CLOEXEC));
+}
+
+// Of two waits as poll(2) takes them; -1: for ever.
+int sooner(int one, int other) {
+  if (one < 0 || other < 0) return std::max(one, other);
+  return std::min(one, other);
 }
 
 std::uint64_t start_boottime_ns(std::uint64_t ticks) {
@@ -106,10 +115,9 @@ Result<config::Config> Daemon::load_configuration(std::vector<std::string>& erro
 }
 
 std::vector<std::string> Daemon::watched_files() const {
-  std::vector<std::string> out = options_.files;
-  for (std::string& path : seal::watch_patterns(options_.identities))
-    out.push_back(std::move(path));
-  return out;
+  std::vector<std::string> paths = options_.files;
+  paths.insert(paths.end(), options_.identities.begin(), options_.identities.end());
+  return config::watch_patterns(paths);
 }
 
 // Lists are watched from before they are read, also those of a configuration that turns out wrong:
@@ -194,13 +202,15 @@ void Daemon::apply_flow(const config::Config& config, Flow::Prepared prepared) {
   }
   flow_unavailable_ = false;
   status_.set_unavailable("tcpflowkiller", "");
-  for (const Lack each : {Lack::kConnectState, Lack::kConnectRefusal, Lack::kConnectKill})
+  for (const Lack each :
+       {Lack::kConnectState, Lack::kNetAdmin, Lack::kConnectRefusal, Lack::kConnectKill})
     status_.clear_lack(each);
   if (!flow_->up()) return;
   status_.set_connect_hooks(flow_->hooks());
   if (flow_->hooks() == config.tcpflowkiller.hooks) return;
-  const Lack what =
-      flow_->hooks() == config::ConnectHooks::kObserve ? Lack::kConnectRefusal : Lack::kConnectKill;
+  const Lack what = !status::granted(Lack::kNetAdmin)                  ? Lack::kNetAdmin
+                    : flow_->hooks() == config::ConnectHooks::kObserve ? Lack::kConnectRefusal
+                                                                       : Lack::kConnectKill;
   if (was_up) return status_.set_lack(what, flow_->why_not_better());
   lack(what, "tcpflowkiller", flow_->why_not_better());
 }
@@ -222,7 +232,9 @@ Result<void> Daemon::start() {
   log_warnings(warnings);
   Prepared prepared = TRY(prepare(*config, ++generation_));
   Bait bait = std::move(prepared.bait);
-  std::unique_ptr<detect::ExecProgram> loaded = TRY((loader.join(), std::move(*program)));
+  loader.join();
+  if (!*program && container::runs_in_pod()) return stand_by(std::move(*config), program->error());
+  std::unique_ptr<detect::ExecProgram> loaded = TRY(std::move(*program));
 
   limit_.use(&loaded->enforcement());
   enforcer_ = std::make_unique<enforce::Enforcer>(limit_);
@@ -268,6 +280,7 @@ Result<void> Daemon::start() {
       .add("dry_run", config_.dry_run)
       .add("startup_ms", static_cast<double>(monotonic_ns() - begin) / 1e6);
   log(config::LogLevel::kInfo, "Watching for processes we don't like...", std::move(line));
+  manager_.ready(status_line(""));
   malloc_trim(0);  // what reading and compiling the rules took
   return {};
 }
@@ -282,6 +295,8 @@ void Daemon::keep(config::Config config) {
 }
 
 void Daemon::reload() {
+  if (!exec_) return;  // stand_by
+  manager_.reloading();
   const std::uint64_t begin = monotonic_ns();
   std::vector<std::string> errors;
   std::vector<std::string> warnings;
@@ -314,6 +329,7 @@ void Daemon::reload() {
     log(config::LogLevel::kError, "Configuration not reloaded; the last good one stays in force",
         std::move(line));
   }
+  manager_.ready(status_line(result ? "" : errors.front()));
   malloc_trim(0);
 }
 
@@ -324,8 +340,11 @@ Result<void> Daemon::loop() {
         pollfd{.fd = watcher_ ? watcher_->fd() : -1, .events = POLLIN, .revents = 0},
         pollfd{.fd = health_.fd(), .events = POLLIN, .revents = 0},
     };
-    if (poll(waited.data(), waited.size(), rollout_.wait_ms()) < 0 && errno != EINTR)
+    if (poll(waited.data(), waited.size(),
+             sooner(rollout_.wait_ms(), manager_.wait_ms(monotonic_ns()))) < 0 &&
+        errno != EINTR)
       return fail_errno("poll", errno);
+    manager_.alive(monotonic_ns());
     tick_rollout();
     bool changed = false;
     if ((waited[0].revents & POLLIN) != 0) {
@@ -348,15 +367,19 @@ Result<void> Daemon::loop() {
 
 Result<void> Daemon::run() {
   if (!signals_) return fail_errno("signalfd", errno);
-  TRY(start());
+  if (const Result<void> started = start(); !started) {
+    manager_.status("Not started: " + started.error().message);
+    return started;
+  }
   Result<void> result = loop();
+  manager_.stopping();
   server_.reset();
   run_statistics_.stop();
   canaries_.stop();
   monero_.stop();
-  flow_->stop();
-  exec_->stop();
-  responses_->stop();
+  if (flow_) flow_->stop();
+  if (exec_) exec_->stop();
+  if (responses_) responses_->stop();
   pods_.stop();
   events_.stop();
   const std::uint64_t undelivered = notifications_.stop();

@@ -23,6 +23,7 @@
 #include "base/fd.h"
 #include "base/line_writer.h"
 #include "base/result.h"
+#include "base/service_manager.h"
 #include "config/load.h"
 #include "config/watch.h"
 #include "detect/exec/exec_detector.h"
@@ -64,6 +65,10 @@ class Daemon {
  private:
   Result<void> start();
   Result<void> loop();
+  // Where nothing can be loaded: log, status and metrics say so, and it waits for its end. In a
+  // pod, where ending would only be repeated: a DaemonSet that never comes up blocks whoever waits
+  // for its rollout, and says less.
+  Result<void> stand_by(config::Config config, const Error& error);
   Result<config::Config> load_configuration(std::vector<std::string>& errors,
                                             std::vector<std::string>& warnings);
   // What is watched beside the lists of addresses.
@@ -95,6 +100,8 @@ class Daemon {
   void log_rollouts(const std::vector<status::Rollout>& ended);
   void tick_rollout();
   void reload();
+  // What is in force, in a line; of a reload that failed also why.
+  [[nodiscard]] std::string status_line(std::string_view failure) const;
   void collect(metrics::Exposition& out) const;
   void collect_detectors(metrics::Exposition& out) const;
   void collect_exec(metrics::Exposition& out) const;
@@ -105,6 +112,7 @@ class Daemon {
 
   RunOptions options_;
   Fd signals_;  // first: blocks the signals before any thread starts
+  ServiceManager manager_ = ServiceManager::from_environment();
   LineWriter log_;
   PodWatch pods_;
   EventLog events_;

@@ -28,7 +28,7 @@ void Daemon::tell_canary_cgroup(std::uint64_t cgroup_id) {
 bool Daemon::is_up(Detector detector) const {
   const bool there = detector == Detector::kExecwhacker ? up_ && enabled_[0]
                      : detector == Detector::kMonero    ? monero_.up()
-                                                        : flow_->up();
+                                                        : flow_ && flow_->up();
   return there && canaries_.good(detector);
 }
 

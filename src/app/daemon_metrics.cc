@@ -22,9 +22,9 @@ void Daemon::collect_detectors(metrics::Exposition& out) const {
     out.add(Metric::kDetectorUp, {name}, is_up(static_cast<Detector>(i)) ? 1.0 : 0.0);
   }
   canaries_.collect(out);
-  collect_exec(out);
+  if (exec_) collect_exec(out);
   monero_.collect(out);
-  flow_->collect(out);
+  if (flow_) flow_->collect(out);
   rollout_.collect(out);
   out.add(Metric::kReloadSuccessful, {}, reload_ok_ ? 1.0 : 0.0);
   out.add(Metric::kReloadTimestamp, {}, static_cast<double>(loaded_at_));
@@ -47,7 +47,7 @@ void Daemon::collect(metrics::Exposition& out) const {
   out.add(Metric::kContainerLookups, {"unknown"}, lookups.unknown);
   out.add(Metric::kContainerLookups, {"failed"}, lookups.failed);
   out.add(Metric::kContainerLookups, {"dropped"}, lookups.dropped);
-  responses_->collect(out);
+  if (responses_) responses_->collect(out);
   collect_runs(out);
   collect_process(out);
   out.add(Metric::kBuildInfo, {CRYPTNONO_VERSION}, 1.0);
@@ -89,7 +89,7 @@ std::vector<kernel::ProgramRuns> Daemon::program_runs() const {
   std::vector<kernel::ProgramRuns> out;
   if (exec_) out.push_back(std::as_const(*exec_).program().runs());
   monero_.add_runs(out);
-  flow_->add_runs(out);
+  if (flow_) flow_->add_runs(out);
   pods_.add_runs(out);
   return out;
 }

@@ -1,9 +1,6 @@
 // What the daemon tells of itself besides the metrics: what is missing here, and the server.
-#include <linux/capability.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <fmt/format.h>
 
-#include <array>
 #include <optional>
 #include <utility>
 
@@ -11,24 +8,36 @@
 #include "base/json_line.h"
 #include "container/cgroup_table.h"
 #include "http/control_socket.h"
+#include "metrics/catalog.h"
 #include "proc/proc_reader.h"
 #include "proc/process.h"
+#include "status/privileges.h"
 
 namespace cryptnono::app {
 
 using status::Lack;
 
-namespace {
-
-// Not known is as good as had.
-bool has_capability(unsigned number) {
-  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
-  if (syscall(SYS_capget, &header, sets.data()) != 0) return true;
-  return (sets.at(number / 32).effective >> number % 32 & 1U) != 0;
+Result<void> Daemon::stand_by(config::Config config, const Error& error) {
+  enabled_[0] = config.execwhacker.enabled;
+  enabled_[1] = config.monero.enabled;
+  enabled_[2] = config.tcpflowkiller.enabled;
+  status_.use(config);
+  for (const Lack each : {Lack::kBpf, Lack::kPerfmon}) {
+    if (!status::granted(each)) lack(each, "", error.message);
+  }
+  for (std::size_t i = 0; i < kDetectors; ++i) {
+    if (enabled_.at(i)) log_unavailable(metrics::values::kDetector.at(i), error);
+  }
+  TRY(serve(config));
+  config_ = std::move(config);
+  status_.started();
+  JsonLine line;
+  line.add("action", "degraded")
+      .add("reason", error.message)
+      .add("remedy", "`cryptnono doctor` says what is missing; then restart");
+  log(config::LogLevel::kError, "No detector can run here; nothing is watched", std::move(line));
+  return {};
 }
-
-}  // namespace
 
 void Daemon::lack(Lack lack, std::string_view detector, const std::string& why) {
   status_.set_lack(lack, why);
@@ -49,9 +58,10 @@ void Daemon::log_what_is_missing() {
   if (!pods_.why_no_events().empty()) lack(Lack::kCgroupEvents, "", pods_.why_no_events());
   if (!options_.memory_not_locked.empty())
     lack(Lack::kLockedMemory, "", options_.memory_not_locked);
-  // Told by `doctor` and the status only: most machines without them were set up so.
+  if (!status::granted(Lack::kKill)) lack(Lack::kKill, "", "no CAP_KILL");
+  if (!status::granted(Lack::kOtherProcesses)) lack(Lack::kOtherProcesses, "", "no CAP_SYS_PTRACE");
+  // Told by `doctor` and the status only: most machines without it were set up so.
   if (container::cgroup2_mount_point().empty()) status_.set_lack(Lack::kCgroup2, "");
-  if (!has_capability(CAP_SYS_PTRACE)) status_.set_lack(Lack::kOtherProcesses, "");
 }
 
 void Daemon::load_monero() {
@@ -68,7 +78,8 @@ void Daemon::start_monero() {
 
 void Daemon::log_unavailable(std::string_view detector, const Error& error) {
   status_.set_unavailable(detector, error.message);
-  status_.set_lack(detector == "monero" ? Lack::kFpuHook : Lack::kConnectState, error.message);
+  if (detector == "monero") status_.set_lack(Lack::kFpuHook, error.message);
+  if (detector == "tcpflowkiller") status_.set_lack(Lack::kConnectState, error.message);
   JsonLine line;
   line.add("action", "detector-unavailable").add("detector", detector).add("reason", error.message);
   log(config::LogLevel::kWarning, "A detector cannot run here; the others do", std::move(line));
@@ -94,6 +105,26 @@ Result<void> Daemon::serve(const config::Config& config) {
           const http::Request& request) { return status::answer(request, sources); },
       std::move(control)));
   return {};
+}
+
+std::string Daemon::status_line(std::string_view failure) const {
+  std::string out;
+  if (!failure.empty())
+    out = fmt::format("Not reloaded, the last good configuration stays in force ({}). ", failure);
+  std::string up, down;
+  const auto add = [&](Detector detector, bool enabled, bool there) {
+    if (!enabled) return;
+    std::string& list = there ? up : down;
+    list += (list.empty() ? "" : ", ") +
+            std::string(metrics::values::kDetector.at(static_cast<std::size_t>(detector)));
+  };
+  add(Detector::kExecwhacker, enabled_[0], up_);
+  add(Detector::kMonero, enabled_[1], monero_.up());
+  add(Detector::kTcpflowkiller, enabled_[2], flow_ && flow_->up());
+  out += fmt::format("{}: {}; {} banned strings", config_.dry_run ? "Only reporting" : "Enforcing",
+                     up.empty() ? "nothing" : up, rules_.load());
+  if (!down.empty()) out += "; cannot run here: " + down;
+  return out;
 }
 
 void Daemon::log_rollouts(const std::vector<status::Rollout>& ended) {

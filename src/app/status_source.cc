@@ -201,6 +201,7 @@ void StatusSource::add_configured(std::string_view name, status::Detector& out) 
   if (name == "tcpflowkiller") {
     lack(status::Lack::kConnectKill);
     lack(status::Lack::kConnectRefusal);
+    lack(status::Lack::kNetAdmin);
   } else if (name == "monero") {
     lack(status::Lack::kRealTime);
   }

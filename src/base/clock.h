@@ -8,6 +8,8 @@
 
 namespace cryptnono {
 
+inline constexpr std::uint64_t kMillisecond = 1'000'000;  // in nanoseconds
+
 inline std::uint64_t clock_ns(clockid_t clock) {
   timespec now{};
   clock_gettime(clock, &now);

@@ -5,13 +5,12 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <string_view>
 
+#include "base/capability.h"
 #include "base/fd.h"
 
 #if defined(__has_feature)
@@ -30,10 +29,7 @@ namespace {
 bool may_lock_without_limit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY) return true;
-  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data{};
-  if (syscall(SYS_capget, &header, data.data()) != 0) return false;
-  return (data[0].effective & (1U << CAP_IPC_LOCK)) != 0;
+  return has_capability(CAP_IPC_LOCK);
 }
 
 }  // namespace

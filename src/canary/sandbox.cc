@@ -29,6 +29,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::string_view kPrefix = "cryptnono-canary-";
 // A canary that nobody looks after any more ends itself.
 constexpr unsigned kAlarmSeconds = 30;
+// What it ends with if it is no canary.
+constexpr int kNotMoved = 126;
 
 Result<Fd> private_mount() {
   const Fd context(fsopen("cgroup2", FSOPEN_CLOEXEC));
@@ -70,6 +72,24 @@ Result<Fd> make_cgroup(const Fd& parent, const std::string& name) {
   return cgroup;
 }
 
+// The pid, in the parent, and the descriptor in `pidfd`; 0 in the child, which is in `cgroup`.
+long fork_into(int cgroup, int& pidfd) {
+  clone_args how{};
+  how.flags = CLONE_PIDFD | CLONE_INTO_CGROUP;
+  how.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+  how.exit_signal = SIGCHLD;
+  how.cgroup = static_cast<std::uint64_t>(cgroup);
+  const long pid = syscall(SYS_clone3, &how, sizeof how);
+  // Seccomp cannot look at what clone3 is given, so the profiles of containerd and Docker deny it
+  // without CAP_SYS_ADMIN.
+  if (pid >= 0 || (errno != ENOSYS && errno != EPERM)) return pid;
+  const long older = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, nullptr, &pidfd, 0, 0);
+  if (older != 0) return older;
+  const int procs = openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+  if (procs < 0 || write(procs, "0", 1) != 1) _exit(kNotMoved);
+  return 0;
+}
+
 // In the child. Only system calls: other threads may have held any lock at the fork.
 [[noreturn]] void become_canary(int program, char* const* arguments) {
   sigset_t none;
@@ -83,6 +103,8 @@ Result<Fd> make_cgroup(const Fd& parent, const std::string& name) {
 }
 
 std::string end_in_words(const siginfo_t& info) {
+  if (info.si_code == CLD_EXITED && info.si_status == kNotMoved)
+    return "it could not move into its cgroup";
   if (info.si_code == CLD_EXITED) return fmt::format("it ended by itself with {}", info.si_status);
   return fmt::format("it was ended by signal {}", info.si_status);
 }
@@ -101,21 +123,30 @@ Sandbox::~Sandbox() {
   unlinkat(parent_.get(), name_.c_str(), AT_REMOVEDIR);
 }
 
-Result<std::unique_ptr<Sandbox>> Sandbox::make(const std::string& mount_point) {
+Result<std::unique_ptr<Sandbox>> Sandbox::make(const std::vector<std::string>& places) {
   Fd program(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
   if (!program) return fail_errno("open /proc/self/exe", errno);
   const std::string name = fmt::format("{}{}", kPrefix, getpid());
-  Fd parent(mount_point.empty() ? -1
-                                : open(mount_point.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  Result<Fd> cgroup = parent ? make_cgroup(parent, name) : fail("cgroup v2 is not mounted");
+  Fd parent;
+  Result<Fd> cgroup = fail("cgroup v2 is not mounted");
+  std::string why;
+  for (const std::string& place : places) {
+    parent.reset(open(place.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    cgroup = parent ? make_cgroup(parent, name) : Result<Fd>(fail_errno(place, errno));
+    if (cgroup) break;
+    why +=
+        fmt::format("{}{}", why.empty() ? "" : "; ", with_context(place, cgroup.error()).message);
+  }
   if (!cgroup) {
-    const std::string first = cgroup.error().message;
     Result<Fd> own = private_mount();
-    if (!own) return fail(fmt::format("{}; {}", first, own.error().message), own.error().code);
+    if (!own)
+      return fail(
+          fmt::format("{}; {}", why.empty() ? cgroup.error().message : why, own.error().message),
+          own.error().code);
     parent = *std::move(own);
     cgroup = make_cgroup(parent, name);
     if (!cgroup)
-      return fail(fmt::format("{}; {}", first, cgroup.error().message), cgroup.error().code);
+      return fail(fmt::format("{}; {}", why, cgroup.error().message), cgroup.error().code);
   }
   // The id of a cgroup is the inode number of its directory (kernfs, since 5.5).
   struct stat status {};
@@ -135,13 +166,8 @@ Result<Sandbox::Run> Sandbox::run(const std::vector<std::string>& arguments,
   argv.push_back(nullptr);
 
   int raw_pidfd = -1;
-  clone_args how{};
-  how.flags = CLONE_PIDFD | CLONE_INTO_CGROUP;
-  how.pidfd = reinterpret_cast<std::uint64_t>(&raw_pidfd);
-  how.exit_signal = SIGCHLD;
-  how.cgroup = static_cast<std::uint64_t>(cgroup_.get());
   const Clock::time_point begin = Clock::now();
-  const long pid = syscall(SYS_clone3, &how, sizeof how);
+  const long pid = fork_into(cgroup_.get(), raw_pidfd);
   if (pid < 0) return fail_errno("cannot start a canary in its cgroup", errno);
   if (pid == 0) become_canary(program_.get(), argv.data());
 

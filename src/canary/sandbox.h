@@ -15,11 +15,12 @@ namespace cryptnono::canary {
 // One thread at a time.
 class Sandbox {
  public:
-  // Makes the cgroup at the top of the hierarchy that this process sees: below `mount_point`, where
-  // cgroup v2 is mounted ("": nowhere), or, if that cannot be written to, through a mount that
-  // nobody else sees (fsmount, Linux 5.2; needs CAP_SYS_ADMIN). Removes those of daemons that are
-  // gone. The error says what kept it from both.
-  static Result<std::unique_ptr<Sandbox>> make(const std::string& mount_point);
+  // Makes the cgroup in the first of `places` (directories of cgroup v2) that lets it: the top of
+  // the hierarchy belongs to root, but only CAP_DAC_OVERRIDE may write there, and in the daemon's
+  // own cgroup its owner may too. If none does, through a mount that nobody else sees (fsmount,
+  // Linux 5.2; needs CAP_SYS_ADMIN). Removes those of daemons that are gone. The error says what
+  // kept it from each.
+  static Result<std::unique_ptr<Sandbox>> make(const std::vector<std::string>& places);
   // Removes it.
   ~Sandbox();
   Sandbox(const Sandbox&) = delete;
@@ -36,7 +37,8 @@ class Sandbox {
   };
   // Runs this very program as `canary ARGUMENTS` in the cgroup, and waits until it ends, `timeout`
   // has passed, or `stop_fd` is readable; then it is dead in any case. The child dies with the
-  // calling thread. Needs Linux 5.7 (CLONE_INTO_CGROUP).
+  // calling thread. It is made in the cgroup (clone3, Linux 5.7), or moves there by itself where a
+  // container's seccomp profile forbids that.
   Result<Run> run(const std::vector<std::string>& arguments, std::chrono::milliseconds timeout,
                   int stop_fd);
 

@@ -37,7 +37,7 @@ constexpr int kNoConnection = 126;  // exit status: what it needs could not be h
 
 enum class Act : std::uint8_t { kConnect, kMapped, kDatagram };
 
-struct Case {
+struct FlowCase {
   std::string name;
   Act act;
   const char* address;
@@ -64,7 +64,7 @@ bool enter_namespace() {
   return ioctl(socket_fd.get(), SIOCSIFFLAGS, &request) == 0;
 }
 
-void act_once(const Case& test, std::uint16_t port) {
+void act_once(const FlowCase& test, std::uint16_t port) {
   const sockaddr_in peer = v4(test.address, port);
   if (test.act == Act::kDatagram) {
     const Fd fd(socket(AF_INET, SOCK_DGRAM, 0));
@@ -88,13 +88,13 @@ void act_once(const Case& test, std::uint16_t port) {
       connect(fd.get(), reinterpret_cast<const sockaddr*>(&mapped), sizeof mapped);
 }
 
-struct Observation {
+struct FlowObservation {
   bool died = false;
   int returned = 0;  // calls that came back
   double microseconds = 0;
 };
 
-Result<Observation> run_case(const Case& test, const std::string& sandbox) {
+Result<FlowObservation> run_case(const FlowCase& test, const std::string& sandbox) {
   Pipe returned;
   const pid_t pid = fork();
   if (pid < 0) return fail_errno("fork", errno);
@@ -118,12 +118,12 @@ Result<Observation> run_case(const Case& test, const std::string& sandbox) {
     return fail("a network namespace could not be made (status " + std::to_string(status) + ")");
   std::uint64_t begin = 0;
   std::memcpy(&begin, text.data(), sizeof begin);
-  return Observation{.died = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
-                     .returned = static_cast<int>(text.size() - sizeof begin),
-                     .microseconds = static_cast<double>(end - begin) / 1e3};
+  return FlowObservation{.died = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+                         .returned = static_cast<int>(text.size() - sizeof begin),
+                         .microseconds = static_cast<double>(end - begin) / 1e3};
 }
 
-std::vector<Case> cases() {
+std::vector<FlowCase> flow_cases() {
   return {
       {"connect to a banned address", Act::kConnect, "127.0.0.99"},
       {"the same as ::ffff:127.0.0.99", Act::kMapped, "127.0.0.99"},
@@ -142,8 +142,8 @@ Result<FlowShown> show_flows(const std::string& sandbox, std::ostream& out) {
   out << fmt::format("{:<44} {:<9} {:<9} {:>9} {:>9}\n", "connects, in a network of their own",
                      "must", "did", "returned", "us");
   FlowShown shown;
-  for (const Case& test : cases()) {
-    const Observation seen = TRY(run_case(test, sandbox));
+  for (const FlowCase& test : flow_cases()) {
+    const FlowObservation seen = TRY(run_case(test, sandbox));
     const int expected = test.ports - (test.must_die ? 1 : 0);
     const bool held = seen.died == test.must_die && seen.returned == expected;
     shown.all_held = shown.all_held && held;

@@ -19,7 +19,7 @@ namespace {
 // RandomX's dataset is 2080 MiB (its specification, 7.3), and the cache stands beside it.
 constexpr std::uint64_t kFastModeKib = std::uint64_t{4} << 20;
 
-struct Case {
+struct MinerCase {
   std::string name;
   std::vector<std::string> argv;  // of the folder of victims
   bool must_die = true;
@@ -34,7 +34,7 @@ std::uint64_t available_kib() {
   return 0;
 }
 
-Result<Child> start(const Case& test, const std::string& victims, const std::string& sandbox) {
+Result<Child> start(const MinerCase& test, const std::string& victims, const std::string& sandbox) {
   Pipe out;
   const std::string path = victims + "/" + test.argv.front();
   if (access(path.c_str(), X_OK) != 0) return fail_errno("cannot run " + path, errno);
@@ -56,7 +56,7 @@ Result<Child> start(const Case& test, const std::string& victims, const std::str
 
 // Waits for its end; true if it did what it must. The victim writes "hashing SECONDS", the
 // monotonic time at which it begins to compute.
-Result<bool> finish(const Case& test, Child& child, std::ostream& out) {
+Result<bool> finish(const MinerCase& test, Child& child, std::ostream& out) {
   const std::string text = drain(child.output());
   const double end = static_cast<double>(monotonic_ns()) * 1e-9;
   const int status = child.wait();
@@ -80,13 +80,13 @@ Result<bool> finish(const Case& test, Child& child, std::ostream& out) {
 Result<RandomxShown> show_randomx(const std::string& victims, const std::string& sandbox,
                                   std::ostream& out) {
   // These run beside the miners, from before the first one to after its death.
-  const std::vector<Case> honest{
+  const std::vector<MinerCase> honest{
       {"rounds up, for ever", {"round_modes", "up", "8"}, false},
       {"rounds up and down in turn", {"round_modes", "up-down", "8"}, false},
       {"interval arithmetic (Boost.Interval)", {"interval_boost", "8"}, false},
       {"all four modes in turn, slowly", {"round_modes", "cycle-flush", "8"}, false},
   };
-  std::vector<Case> miners{
+  std::vector<MinerCase> miners{
       {"RandomX, light mode", {"randomx_miner", "30"}},
       {"RandomX, light mode, interpreter", {"randomx_miner", "-i", "30"}},
   };
@@ -99,7 +99,7 @@ Result<RandomxShown> show_randomx(const std::string& victims, const std::string&
       << std::flush;
   RandomxShown shown;
   std::vector<Child> beside;
-  for (const Case& test : honest) beside.push_back(TRY(start(test, victims, sandbox)));
+  for (const MinerCase& test : honest) beside.push_back(TRY(start(test, victims, sandbox)));
   for (std::size_t i = 0; i < miners.size(); ++i) {
     if (i == 2) {  // the dataset is built for half a minute; meanwhile the others have ended
       for (std::size_t j = 0; j < honest.size(); ++j)

@@ -2,16 +2,21 @@
 
 #include <sched.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
+#include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <fstream>
 #include <optional>
 #include <string>
 
+#include "base/capability.h"
 #include "base/fd.h"
 #include "base/process_secrecy.h"
 #include "base/result.h"
@@ -24,6 +29,7 @@
 #include "proc/proc_reader.h"
 #include "proc/process.h"
 #include "status/lacks.h"
+#include "status/privileges.h"
 
 namespace cryptnono::commands {
 
@@ -89,9 +95,75 @@ Result<void> try_pidfd() {
   return {};
 }
 
+// Ends its child at the end.
+class Child {
+ public:
+  // It waits, and like this process it is not dumpable (base/process_secrecy.h).
+  Child() : pid_(fork()) {
+    if (pid_ != 0) return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    pause();
+    _exit(0);
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_;
+};
+
+// What is not dumpable shows its executable to those with CAP_SYS_PTRACE alone, whoever's it is.
 Result<void> try_other_processes() {
-  if (proc::ProcReader().read_exe(1).empty()) return fail_errno("/proc/1/exe", errno);
+  const Child child;
+  if (child.pid() < 0) return fail_errno("fork", errno);
+  if (proc::ProcReader().read_exe(child.pid()).empty()) return fail_errno("/proc/PID/exe", errno);
   return {};
+}
+
+// A signal to nobody's process is asked for in vain, so it is tried on the first process of another
+// user, with the signal that only asks.
+Result<void> try_signal() {
+  if (!status::granted(Lack::kKill)) return fail("no CAP_KILL", ExitCode::kNotPermitted);
+  const proc::ProcReader reader;
+  for (const pid_t pid : reader.pids()) {
+    const auto uid = reader.read_uid(pid);
+    if (!uid || *uid == geteuid()) continue;
+    const Fd fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    if (!fd) continue;
+    if (syscall(SYS_pidfd_send_signal, fd.get(), 0, nullptr, 0) == 0 || errno == ESRCH) return {};
+    return fail_errno("a signal to process " + std::to_string(pid), errno);
+  }
+  return {};
+}
+
+// A container that is not privileged gets its runtime's profile where the kernel has AppArmor.
+Result<void> try_apparmor() {
+  std::string profile;
+  for (const char* path : {"/proc/self/attr/apparmor/current", "/proc/self/attr/current"}) {
+    if (std::getline(std::ifstream(path), profile)) break;
+  }
+  if (profile.find("(enforce)") == std::string::npos) return {};
+  return fail("this process is confined by " + profile);
+}
+
+Result<void> try_cgroup_write() {
+  const std::string mount = container::cgroup2_mount_point();
+  struct statvfs status {};
+  if (mount.empty()) return fail("cgroup v2 is not mounted");
+  if (statvfs(mount.c_str(), &status) != 0) return fail_errno(mount, errno);
+  if ((status.f_flag & ST_RDONLY) != 0) return fail(mount + " is mounted read-only");
+  return {};
+}
+
+Result<void> held(Lack lack) {
+  if (status::granted(lack)) return {};
+  return fail("not in the effective set", ExitCode::kNotPermitted);
 }
 
 Result<void> try_real_time() {
@@ -166,8 +238,49 @@ void try_flow_hooks(Report& report) {
     if ((*program)->hooks() >= hooks) return {};
     return fail((*program)->why_not_better());
   };
+  if (!status::granted(Lack::kNetAdmin)) return;  // told already, and why it is no better
   report.line(Lack::kConnectRefusal, at_least(config::ConnectHooks::kRefuse));
   report.line(Lack::kConnectKill, at_least(config::ConnectHooks::kKill));
+}
+
+// Each right by itself, before what needs several of them.
+void try_rights(Report& report) {
+  report.line(Lack::kBpf, held(Lack::kBpf), true);
+  report.line(Lack::kPerfmon, held(Lack::kPerfmon), true);
+  report.line(Lack::kNetAdmin, held(Lack::kNetAdmin));
+  report.line(Lack::kKill, try_signal(), true);
+  report.line(Lack::kOtherProcesses, try_other_processes());
+  report.line(Lack::kRealTime, try_real_time());
+  report.line(Lack::kLockedMemory, lock_memory());
+  report.line(Lack::kAppArmor, try_apparmor());
+}
+
+// What to write into the container's securityContext, and how what is there differs from it.
+void print_security_context(std::ostream& out) {
+  std::string list;
+  std::string missing;
+  const auto append = [](std::string& to, std::string_view name) {
+    to += to.empty() ? "" : ", ";
+    to += name;
+  };
+  for (const status::Privilege& each : status::kPrivileges) {
+    append(list, each.name);
+    if (!has_capability(each.number)) append(missing, each.name);
+  }
+  unsigned more = 0;
+  for (unsigned number = 0; number < 64; ++number) {
+    const auto known = std::find_if(status::kPrivileges.begin(), status::kPrivileges.end(),
+                                    [&](const auto& each) { return each.number == number; });
+    more += known == status::kPrivileges.end() && has_capability(number) ? 1 : 0;
+  }
+  out << "\nAll that it can use, as a securityContext of Kubernetes (docs/privileges.md):\n"
+         "  runAsUser: 0\n"
+         "  allowPrivilegeEscalation: false\n"
+         "  readOnlyRootFilesystem: true\n"
+         "  capabilities: {drop: [ALL], add: ["
+      << list << "]}\n";
+  if (!missing.empty()) out << "Not had here: " << missing << '\n';
+  if (more > 0) out << "Had here without need: " << more << " other capabilities\n";
 }
 
 }  // namespace
@@ -178,18 +291,18 @@ int run_doctor(std::ostream& out) {
   out << "kernel " << kernel.release << ' ' << kernel.machine << ", user id " << geteuid() << '\n';
   Report report(out);
   report.line("kernel type information (BTF)", try_btf(), "nothing can be loaded", true);
+  try_rights(report);
   try_exec_hook(report);
   try_fpu_hook(report);
   try_flow_hooks(report);
   report.line(Lack::kPidNamespace, try_root_pid_namespace());
   report.line("signal a process by pidfd (5.3)", try_pidfd(),
               "scans and allowed patterns cannot kill", true);
-  report.line(Lack::kOtherProcesses, try_other_processes());
   report.line(Lack::kCgroup2, try_cgroup2());
+  report.line(Lack::kCgroupWrite, try_cgroup_write());
   report.line(Lack::kCgroupEvents, try_cgroup_events());
-  report.line(Lack::kRealTime, try_real_time());
-  report.line(Lack::kLockedMemory, lock_memory());
   report.line("watch files (inotify)", try_inotify(), "changed files need a SIGHUP", false);
+  print_security_context(out);
   return static_cast<int>(report.code());
 }
 

@@ -6,8 +6,8 @@
 
 namespace cryptnono::commands {
 
-// Prints one line per hook or right. Returns kOk if everything that is required is there, else
-// kUnsupported or kNotPermitted.
+// Prints one line per hook or right, and the capabilities that the daemon can use. Returns kOk if
+// everything that is required is there, else kUnsupported or kNotPermitted.
 int run_doctor(std::ostream& out);
 
 }  // namespace cryptnono::commands

@@ -19,7 +19,7 @@ namespace {
 
 using container::CgroupOwner;
 using container::Spared;
-using Verdict = detect::Judgement::Verdict;
+using JudgementVerdict = detect::Judgement::Verdict;
 
 // What would become of a process that a detector has found.
 struct Fate {
@@ -164,9 +164,9 @@ bool Answer::say_execwhacker() {
       .text = {.path = facts_.who.path, .filename = {}, .argv = facts_.who.argv},
       .path_trusted = facts_.executable_trusted};
   const detect::Judgement now = rules_->judge_running(line);
-  if (now.verdict == Verdict::kNothing) {
+  if (now.verdict == JudgementVerdict::kNothing) {
     const detect::Judgement at_exec = rules_->judge(line);
-    say("execwhacker", at_exec.verdict == Verdict::kBanned
+    say("execwhacker", at_exec.verdict == JudgementVerdict::kBanned
                            ? "nothing in its arguments, but the next exec of it would be hit: " +
                                  rule_words(config_, *rules_, at_exec.rule, reveal_) +
                                  " is in the path of its executable"
@@ -174,7 +174,7 @@ bool Answer::say_execwhacker() {
     return false;
   }
   const std::string rule = rule_words(config_, *rules_, now.rule, reveal_);
-  if (now.verdict == Verdict::kSpared) {
+  if (now.verdict == JudgementVerdict::kSpared) {
     const std::string why = spared_words(*rules_, now, reveal_);
     say("execwhacker", rule + ": spared: " + why);
     verdict_ = "spared: execwhacker: " + why;

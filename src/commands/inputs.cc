@@ -17,7 +17,7 @@ int say(const Error& error, std::ostream& err) {
 }
 
 void Inputs::add_files_to(CLI::App& command) {
-  add_repeated(command, "-c,--config", files, "Configuration file");
+  add_repeated(command, "-c,--config", files, "Configuration file, or directory of such");
   add_identities_to(command);
 }
 

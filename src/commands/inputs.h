@@ -21,7 +21,7 @@ CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vecto
 int say(const Error& error, std::ostream& err);
 
 struct Inputs {
-  std::vector<std::string> files = {};       // -c
+  std::vector<std::string> files = {};       // -c: files or directories
   std::vector<std::string> identities = {};  // --identity: files or directories of age identities
   bool reveal = false;  // --reveal: show what is banned, and not only rules' ids
 

@@ -29,9 +29,9 @@ struct Tally {
   std::vector<std::string> examples;
 };
 
-class Report {
+class ReplayReport {
  public:
-  Report(const detect::ExecRules& now, const detect::ExecRules* before, bool reveal)
+  ReplayReport(const detect::ExecRules& now, const detect::ExecRules* before, bool reveal)
       : now_(now), before_(before), reveal_(reveal) {}
 
   void add(const std::string& log, const Record& record, const Verdict& now,
@@ -226,7 +226,7 @@ int run_replay(const ReplayCommand& command, std::ostream& out, std::ostream& er
     sets.push_back({.rules = *rules, .dry_run = each == all[0] ? config->dry_run : old->dry_run});
   }
   const replay::Prefilter filter(all);
-  Report report(*sets[0].rules, old ? sets[1].rules.get() : nullptr, command.inputs.reveal);
+  ReplayReport report(*sets[0].rules, old ? sets[1].rules.get() : nullptr, command.inputs.reveal);
   replay::Replayer replayer(sets, filter, {.exact = command.exact});
   nlohmann::ordered_json json;
   for (const std::string& log : command.logs) {

@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct CorpusOptions {
   bool processes = false;
   bool applications = false;
   bool packages = false;
@@ -93,7 +93,7 @@ void add_history(std::string_view text, generate::CorpusLines& lines) {
   });
 }
 
-Result<void> make_corpus(const Options& options, std::ostream& err) {
+Result<void> make_corpus(const CorpusOptions& options, std::ostream& err) {
   generate::CorpusLines lines;
   const fs::path root = options.root.empty() ? "/" : options.root;
   if (options.processes) add_processes(root, lines);
@@ -119,7 +119,7 @@ Result<void> make_corpus(const Options& options, std::ostream& err) {
 Subcommand add_corpus_command(CLI::App& rules) {
   CLI::App* command =
       rules.add_subcommand("corpus", "Collect honest command lines and words of this machine");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CorpusOptions>();
   command->add_flag("--processes", options->processes, "Command lines of all that runs now");
   command->add_flag("--applications", options->applications,
                     "What the entries of /usr/share/applications run");

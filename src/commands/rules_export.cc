@@ -12,6 +12,7 @@
 #include "commands/rules_bundle.h"
 #include "commands/rules_files.h"
 #include "commands/rules_regenerate.h"
+#include "config/directories.h"
 #include "seal/seal.h"
 
 #ifndef CRYPTNONO_VERSION
@@ -25,7 +26,7 @@ namespace {
 using bundle::Bundle;
 using bundle::Role;
 
-struct Options {
+struct ExportOptions {
   Inputs inputs;
   std::vector<std::string> seeds, tests, documents;
   std::string settings, provenance;
@@ -49,7 +50,7 @@ Result<std::string> add(Bundle& bundle, Role role, const std::string& file,
   return path;
 }
 
-Result<Bundle> collect(const Options& options, const config::Config& config) {
+Result<Bundle> collect(const ExportOptions& options, const config::Config& config) {
   const seal::Identities identities = TRY(options.inputs.load_identities());
   Bundle out{.made_by = "cryptnono " CRYPTNONO_VERSION, .files = {}, .recipes = {}};
   const auto add_all = [&](Role role, const std::vector<std::string>& files,
@@ -58,9 +59,10 @@ Result<Bundle> collect(const Options& options, const config::Config& config) {
     return {};
   };
   std::vector<std::string> rules, seeds, rest;
-  TRY(add_all(Role::kRules, options.inputs.files, rules));
+  const std::vector<std::string> given = config::expand_directories(options.inputs.files);
+  TRY(add_all(Role::kRules, given, rules));
   // Behind the files that were given stand the lists of addresses that they name.
-  const auto lists = static_cast<std::ptrdiff_t>(options.inputs.files.size());
+  const auto lists = static_cast<std::ptrdiff_t>(given.size());
   TRY(add_all(Role::kAddresses, {config.files.begin() + lists, config.files.end()}, rest));
   TRY(add_all(Role::kSeeds, options.seeds, seeds));
   TRY(add_all(Role::kTests, options.tests, rest));
@@ -88,19 +90,19 @@ Result<Bundle> collect(const Options& options, const config::Config& config) {
   return out;
 }
 
-Result<void> write(const Options& options, const Bundle& bundle) {
+Result<void> write_bundle(const ExportOptions& options, const Bundle& bundle) {
   const std::string text = TRY(bundle::to_json(bundle));
   const std::string sealed = TRY(seal::seal(seal::pad(text).view(), options.recipients));
   return write_private(options.out, sealed, options.force ? Existing::kReplace : Existing::kRefuse);
 }
 
-int run_export(const Options& options) {
+int run_export(const ExportOptions& options) {
   // What is taken along must be good for something.
   const std::optional<config::Config> config = options.inputs.load_or_say(std::cerr);
   if (!config) return static_cast<int>(ExitCode::kConfig);
   const Result<Bundle> bundle = collect(options, *config);
   if (!bundle) return say(bundle.error(), std::cerr);
-  const Result<void> written = write(options, *bundle);
+  const Result<void> written = write_bundle(options, *bundle);
   if (!written) return say(written.error(), std::cerr);
   std::cout << fmt::format("{}: {} files, sealed\n", options.out, bundle->files.size());
   return static_cast<int>(ExitCode::kOk);
@@ -111,7 +113,7 @@ int run_export(const Options& options) {
 Subcommand add_export_command(CLI::App& rules) {
   CLI::App* command =
       rules.add_subcommand("export", "Seal rules, and what they are made of, for who leaves");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ExportOptions>();
   options->inputs.add_files_to(*command);
   command->get_option("--config")->required();
   add_repeated(*command, "--seeds", options->seeds, "Seed file");

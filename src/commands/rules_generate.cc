@@ -14,7 +14,7 @@ namespace cryptnono::commands {
 
 namespace {
 
-struct Options {
+struct GenerateOptions {
   Inputs inputs;  // --identity
   std::vector<std::string> seeds;
   std::vector<std::string> corpora;
@@ -32,7 +32,7 @@ Result<generate::NamedText> read_named(const std::string& path,
   return generate::NamedText{path, TRY(read_opened(path, identities))};
 }
 
-Result<generate::Inputs> read_inputs(const Options& options) {
+Result<generate::Inputs> read_inputs(const GenerateOptions& options) {
   generate::Inputs inputs;
   const seal::Identities identities = TRY(options.inputs.load_identities());
   for (const std::string& path : options.seeds)
@@ -46,7 +46,7 @@ Result<generate::Inputs> read_inputs(const Options& options) {
   return inputs;
 }
 
-Result<void> write_output(const Options& options, const generate::Output& output) {
+Result<void> write_output(const GenerateOptions& options, const generate::Output& output) {
   if (!options.report.empty()) {
     const bool json = options.report.size() > 5 &&
                       options.report.compare(options.report.size() - 5, 5, ".json") == 0;
@@ -64,7 +64,7 @@ Result<void> write_output(const Options& options, const generate::Output& output
   return write_out(options.out, output.rules, Existing::kReplace);
 }
 
-int run_generate(const Options& options, std::ostream& err) {
+int run_generate(const GenerateOptions& options, std::ostream& err) {
   const Result<generate::Inputs> inputs = read_inputs(options);
   if (!inputs) return say(inputs.error(), err);
   const generate::Outcome outcome = generate::generate(*inputs);
@@ -84,7 +84,7 @@ int run_generate(const Options& options, std::ostream& err) {
 
 Subcommand add_generate_command(CLI::App& rules) {
   CLI::App* command = rules.add_subcommand("generate", "Make a rule file from seeds");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<GenerateOptions>();
   const auto one = [&](const char* name, std::string& out, const char* what) {
     command->add_option(name, out, what);
   };
@@ -98,10 +98,12 @@ Subcommand add_generate_command(CLI::App& rules) {
   one("--provenance", options->provenance, "Where each rule comes from, as JSON lines");
   one("--report", options->report, "What honest lines have too; JSON if the name ends in .json");
   command->add_option("--on-hit", options->on_hit, "What happens to such rules: drop, flag or fail")
+      ->type_name("ACTION")
       ->transform(CLI::CheckedTransformer(
-          std::map<std::string, generate::OnHit>{{"drop", generate::OnHit::kDrop},
-                                                 {"flag", generate::OnHit::kFlag},
-                                                 {"fail", generate::OnHit::kFail}}));
+                      std::map<std::string, generate::OnHit>{{"drop", generate::OnHit::kDrop},
+                                                             {"flag", generate::OnHit::kFlag},
+                                                             {"fail", generate::OnHit::kFail}})
+                      .description("{drop,flag,fail}"));
   command->add_flag("--reveal", options->reveal, "Show the rules' texts in the provenance");
   return {command, [options] { return run_generate(*options, std::cerr); }};
 }

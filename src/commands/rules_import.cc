@@ -21,14 +21,14 @@ namespace {
 namespace fs = std::filesystem;
 using bundle::Bundle;
 
-struct Options {
+struct ImportOptions {
   Inputs inputs;  // --identity
   std::string file, directory;
   seal::Recipients recipients;
   bool plain = false;
 };
 
-Result<Bundle> read_bundle(const Options& options) {
+Result<Bundle> read_bundle(const ImportOptions& options) {
   const seal::Identities identities = TRY(options.inputs.load_identities());
   Result<Bundle> bundle = bundle::from_json(TRY(read_opened(options.file, identities)));
   if (!bundle) return tl::unexpected(with_context(options.file, std::move(bundle.error())));
@@ -46,7 +46,7 @@ Result<void> make_directory(const std::string& path) {
   return {};
 }
 
-Result<void> write(const Options& options, const Bundle& bundle) {
+Result<void> write_files(const ImportOptions& options, const Bundle& bundle) {
   std::vector<std::pair<std::string, std::string>> files;
   for (const bundle::File& file : bundle.files) {
     if (options.plain) {
@@ -68,12 +68,12 @@ Result<void> write(const Options& options, const Bundle& bundle) {
   return {};
 }
 
-int run_import(const Options& options) {
+int run_import(const ImportOptions& options) {
   if (options.plain != (options.recipients.keys.empty() && options.recipients.files.empty()))
     return say({"rules import: give recipients (-r, -R), or --plain", ExitCode::kUsage}, std::cerr);
   const Result<Bundle> bundle = read_bundle(options);
   if (!bundle) return say(bundle.error(), std::cerr);
-  const Result<void> written = write(options, *bundle);
+  const Result<void> written = write_files(options, *bundle);
   if (!written) return say(written.error(), std::cerr);
   std::cout << fmt::format("{}: {} files, made by {}\n", options.directory, bundle->files.size(),
                            bundle->made_by);
@@ -90,7 +90,7 @@ int run_import(const Options& options) {
 
 Subcommand add_import_command(CLI::App& rules) {
   CLI::App* command = rules.add_subcommand("import", "Open what `rules export` has sealed");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ImportOptions>();
   options->inputs.add_identities_to(*command);
   command->add_option("BUNDLE", options->file, "What `rules export` has written")->required();
   command->add_option("-d,--directory", options->directory, "Where to: new, or empty")->required();

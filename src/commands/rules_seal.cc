@@ -22,7 +22,7 @@ namespace cryptnono::commands {
 
 namespace {
 
-struct Options {
+struct SealOptions {
   std::string file;
   std::string out;  // empty: standard output
   bool force = false;
@@ -43,19 +43,19 @@ int say_of(std::string_view file, Error error) {
 std::string path_of(const std::string& file) { return file == "-" ? "/dev/stdin" : file; }
 
 // -o is asked before any work: what it refuses should not cost a passphrase or a wait.
-Result<void> may_write(const Options& options) {
+Result<void> may_write(const SealOptions& options) {
   struct stat status {};
   if (options.out.empty() || options.force || ::lstat(options.out.c_str(), &status) != 0) return {};
   return fail("is there already; --force overwrites it", ExitCode::kUsage);
 }
 
-int put(const Options& options, std::string_view text) {
+int put(const SealOptions& options, std::string_view text) {
   const Result<void> written =
       write_out(options.out, text, options.force ? Existing::kReplace : Existing::kRefuse);
   return written ? static_cast<int>(ExitCode::kOk) : say(written.error(), std::cerr);
 }
 
-int run_seal(const Options& options) {
+int run_seal(const SealOptions& options) {
   if (const Result<void> may = may_write(options); !may) return say_of(options.out, may.error());
   if (options.out.empty() && !options.armor && ::isatty(STDOUT_FILENO) == 1)
     return say_of("rules seal", {"this is a terminal; give -o FILE or --armor", ExitCode::kUsage});
@@ -82,7 +82,7 @@ int run_seal(const Options& options) {
   return put(options, *sealed);
 }
 
-int run_open(const Options& options) {
+int run_open(const SealOptions& options) {
   if (const Result<void> may = may_write(options); !may) return say_of(options.out, may.error());
   const Result<seal::Identities> identities = options.inputs.load_identities();
   if (!identities) return say_of("rules open", identities.error());
@@ -97,7 +97,7 @@ int run_open(const Options& options) {
 void add_seal_commands(CLI::App& rules, std::vector<Subcommand>& all) {
   const auto add = [&](const char* name, const char* what, auto run) {
     CLI::App* command = rules.add_subcommand(name, what);
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<SealOptions>();
     command->add_option("FILE", options->file, "The file; -: standard input")->required();
     command->add_option("-o,--output", options->out,
                         "Write this file, for its owner alone; not given: standard output");

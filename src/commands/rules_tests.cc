@@ -17,7 +17,7 @@ namespace {
 using Value = config::Document::Value;
 using Kind = config::Document::Kind;
 
-struct Case {
+struct TestCase {
   config::Position position;
   bool must_die = false;
   replay::Record record;
@@ -27,7 +27,7 @@ struct Case {
 // Reads the cases of one file. What is wrong goes to `diagnostics`.
 class CaseReader {
  public:
-  CaseReader(std::string_view file, config::Diagnostics& diagnostics, std::vector<Case>& cases)
+  CaseReader(std::string_view file, config::Diagnostics& diagnostics, std::vector<TestCase>& cases)
       : file_(file), diagnostics_(diagnostics), cases_(cases) {}
 
   void read(Value root) {
@@ -67,7 +67,7 @@ class CaseReader {
   }
 
   void read_case(Value item, bool must_die) {
-    Case one{
+    TestCase one{
         .position = item.position(), .must_die = must_die, .record = {}, .why = {}, .group = {}};
     bool good = true;
     if (item.kind() == Kind::kMapping) {
@@ -103,11 +103,11 @@ class CaseReader {
 
   std::string_view file_;
   config::Diagnostics& diagnostics_;
-  std::vector<Case>& cases_;
+  std::vector<TestCase>& cases_;
 };
 
 // What is wrong with the verdict; "" if it is as it must be. Never quotes the command line.
-std::string fault_of(const Case& one, const detect::ExecRules& rules,
+std::string fault_of(const TestCase& one, const detect::ExecRules& rules,
                      const replay::Verdict& verdict, bool reveal) {
   using What = replay::Verdict::What;
   const std::string rule = rule_name(rules, verdict.rule, reveal);
@@ -146,14 +146,14 @@ int run_rules_test(const RulesTestCommand& command, std::ostream& out, std::ostr
     const Result<std::string> text = read_opened(file, *identities);
     if (!text) return say(text.error(), err);
     config::Diagnostics diagnostics;
-    std::vector<Case> cases;
+    std::vector<TestCase> cases;
     const auto document = config::parse_document(file, *text, diagnostics);
     if (document && document->root()) CaseReader(file, diagnostics, cases).read(*document->root());
     if (diagnostics.has_errors()) {
       for (const auto& each : diagnostics.take_errors()) err << to_string(each) << '\n';
       return static_cast<int>(ExitCode::kConfig);
     }
-    for (const Case& one : cases) {
+    for (const TestCase& one : cases) {
       const replay::Verdict verdict = set.judge(one.record);
       if (one.must_die && verdict.rule < hit.size()) hit[verdict.rule] = true;
       const std::string fault = fault_of(one, **rules, verdict, command.inputs.reveal);

@@ -42,8 +42,10 @@ std::pair<std::string, ExitCode> look(const StatusCommand& command, bool termina
     error = for_terminal(what.message) + "\n";
     return std::pair(std::string(), what.code);
   };
-  const Result<std::string> answer = ask_daemon(command.socket, "/status.json");
+  const Result<std::string> answer =
+      ask_daemon(command.socket, command.alive ? "/healthz" : "/status.json");
   if (!answer) return failed(answer.error());
+  if (command.alive) return {*answer, ExitCode::kOk};
   const Result<status::Status> status = status::from_json(*answer);
   if (!status) return failed(with_context(command.socket, status.error()));
   const ExitCode code = status->not_ready.empty() ? ExitCode::kOk : ExitCode::kNotReady;

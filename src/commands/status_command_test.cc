@@ -70,6 +70,28 @@ TEST_F(StatusCommandTest, tells_ready_from_not_ready) {
   EXPECT_THAT(err_.str(), IsEmpty());
 }
 
+TEST_F(StatusCommandTest, alive_is_what_healthz_says) {
+  std::string asked;
+  auto socket = http::ControlSocket::open(socket_);
+  ASSERT_TRUE(socket.has_value()) << socket.error().message;
+  int status = 200;
+  auto server = http::Server::start(
+      {},
+      [&](const http::Request& request) -> http::Response {
+        asked = request.path;
+        return {.status = status, .body = "ok\n"};
+      },
+      *std::move(socket));
+  ASSERT_TRUE(server.has_value());
+  server_ = *std::move(server);
+  const StatusCommand command{.socket = socket_, .alive = true, .watch_s = {}};
+  EXPECT_EQ(static_cast<ExitCode>(run_status(command, out_, err_)), ExitCode::kOk);
+  EXPECT_EQ(asked, "/healthz");
+  EXPECT_EQ(out_.str(), "ok\n");
+  status = 503;
+  EXPECT_EQ(static_cast<ExitCode>(run_status(command, out_, err_)), ExitCode::kFailure);
+}
+
 TEST_F(StatusCommandTest, says_so_where_nobody_answers) {
   EXPECT_EQ(run(), ExitCode::kNoDaemon);
   EXPECT_EQ(

@@ -16,11 +16,6 @@ using Address = std::array<std::uint8_t, 16>;
 
 constexpr std::size_t kMappedBytes = 12;  // of ::ffff:a.b.c.d, before the IPv4 address
 
-bool is_v4(const Address& address) {
-  return std::all_of(address.begin(), address.begin() + 10, [](auto byte) { return byte == 0; }) &&
-         address[10] == 0xff && address[11] == 0xff;
-}
-
 std::optional<Address> parse_address(std::string_view text, bool& written_as_v4) {
   const std::string copy(text);  // inet_pton wants a NUL behind
   Address out{};
@@ -75,6 +70,11 @@ void clear_bits(Address& address, std::uint32_t from, bool set) {
 }
 
 }  // namespace
+
+bool is_v4(const Address& address) {
+  return std::all_of(address.begin(), address.begin() + 10, [](auto byte) { return byte == 0; }) &&
+         address[10] == 0xff && address[11] == 0xff;
+}
 
 std::string parse_address_range(std::string_view text, AddressRange& out) {
   AddressRange range;

@@ -19,6 +19,9 @@ namespace cryptnono::config {
 // "... is"; `out` is then as it was. The origin is left to the caller.
 [[nodiscard]] std::string parse_address_range(std::string_view text, AddressRange& out);
 
+// Is this address of AddressRange's form one of IPv4, ::ffff:a.b.c.d?
+[[nodiscard]] bool is_v4(const std::array<std::uint8_t, 16>& address);
+
 // Does the entry name this address and port? IPv4 and IPv6 have nothing in common: ::/0 names no
 // IPv4 address.
 [[nodiscard]] bool names(const AddressRange& range, const std::array<std::uint8_t, 16>& address,

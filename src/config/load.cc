@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "config/actions.h"
 #include "config/address_range.h"
+#include "config/directories.h"
 #include "config/document.h"
 #include "config/fields.h"
 #include "config/flow.h"
@@ -396,7 +397,7 @@ void Loader::read_control(Fields& fields, Name name, Value value) {
 LoadResult load_files(const std::vector<std::string>& paths, const LoadOptions& options) {
   Loader loader(options);
   if (!paths.empty()) {
-    for (const std::string& path : paths) loader.add_file(path);
+    for (const std::string& path : expand_directories(paths)) loader.add_file(path);
     if (!options.overrides.empty()) loader.add_text("command line", options.overrides);
     return loader.finish();
   }

@@ -41,7 +41,8 @@ struct LoadOptions {
 // Used when no file is given: the harmless test string and nothing else.
 extern const std::string_view kDefaultConfig;
 
-// The files in the order given. A file that cannot be read is an error among the others. No file:
+// The files in the order given; of a directory its files by name (config/directories.h), of which
+// there may be none. A file that cannot be read is an error among the others. No path:
 // kDefaultConfig, as the group "default" whose rules have no origin (line 0).
 [[nodiscard]] LoadResult load_files(const std::vector<std::string>& paths,
                                     const LoadOptions& options = {});

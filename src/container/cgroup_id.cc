@@ -45,4 +45,9 @@ std::uint64_t cgroup_id_of(const std::string& mount_point, std::string_view path
   return inode_of(mount_point + std::string(path));
 }
 
+bool is_hierarchy_root(const std::string& mount_point) {
+  // kernfs numbers its root 1 (fs/kernfs/dir.c).
+  return inode_of(mount_point) == 1;
+}
+
 }  // namespace cryptnono::container

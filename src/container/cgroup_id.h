@@ -14,4 +14,8 @@ std::string cgroup_path_of(const std::string& mount_point, std::uint64_t cgroup_
 // The other way round: the id of the cgroup at this path from the mount point, 0 if there is none.
 std::uint64_t cgroup_id_of(const std::string& mount_point, std::string_view path);
 
+// Whether the whole hierarchy is mounted there. A container with a cgroup namespace of its own sees
+// its own cgroup there, unless the node's mount is handed into it.
+bool is_hierarchy_root(const std::string& mount_point);
+
 }  // namespace cryptnono::container

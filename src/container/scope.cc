@@ -1,5 +1,6 @@
 #include "container/scope.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -7,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "container/cgroup_id.h"
 
 namespace cryptnono::container {
 
@@ -68,6 +71,14 @@ Result<ScopeCgroup> resolve_one(const std::string& directory,
   return out;
 }
 
+// A container that is handed the node's /sys has it above the /sys/fs/cgroup that its runtime made:
+// what a path leads to is one of them. Before Linux 5.8 nobody can tell, and each counts.
+bool is_covered(const std::string& mount_point, std::uint64_t mount_id) {
+  struct statx status {};
+  return statx(AT_FDCWD, mount_point.c_str(), AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) == 0 &&
+         (status.stx_mask & STATX_MNT_ID) != 0 && status.stx_mnt_id != mount_id;
+}
+
 }  // namespace
 
 std::vector<Hierarchy> mounted_hierarchies() {
@@ -80,13 +91,17 @@ std::vector<Hierarchy> mounted_hierarchies() {
     std::string skip;
     std::string root;
     std::string mount_point;
-    fields >> skip >> skip >> skip >> root >> mount_point;
+    std::uint64_t id = 0;
+    fields >> id >> skip >> skip >> root >> mount_point;
     const std::size_t separator = line.find(" - ");
     if (separator == std::string::npos) continue;
     std::istringstream rest(line.substr(separator + 3));
     std::string type;
     std::string options;
     rest >> type >> skip >> options;
+    if (!type.starts_with("cgroup") || is_covered(mount_point, id)) continue;
+    // In a cgroup namespace the node's root is written "/../..".
+    if (is_hierarchy_root(mount_point)) root = "/";
     if (type == "cgroup2")
       out.push_back({.root = root, .mount_point = mount_point, .controllers = ""});
     if (type == "cgroup")

@@ -21,7 +21,7 @@ struct Hierarchy {
       controllers;  // v1: as /proc/PID/cgroup names it ("cpu,cpuacct", "name=systemd"); v2: empty
 };
 
-// The hierarchies of this mount namespace, from /proc/self/mountinfo.
+// The hierarchies of this mount namespace that a path leads to, from /proc/self/mountinfo.
 std::vector<Hierarchy> mounted_hierarchies();
 // The hierarchy of v1 that tells containers apart; every runtime uses it.
 std::optional<Hierarchy> v1_hierarchy_with_containers();

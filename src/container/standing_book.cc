@@ -15,12 +15,10 @@ namespace cryptnono::container {
 
 namespace {
 
-// A daemon that runs in a pod keeps to containers, unless it is told otherwise: the kubelet sets
-// this variable in each.
+// A daemon that runs in a pod keeps to containers, unless it is told otherwise.
 bool containers_only(config::Processes processes) {
   if (processes != config::Processes::kAuto) return processes == config::Processes::kContainers;
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets it
-  return std::getenv("KUBERNETES_SERVICE_HOST") != nullptr;
+  return runs_in_pod();
 }
 
 }  // namespace
@@ -52,6 +50,11 @@ Person person_of(pid_t pid) {
   return {.uid = proc::ProcReader().read_uid(pid),
           .executable = file_id_of("/proc/" + std::to_string(pid) + "/exe"),
           .mount = mount_namespace_of(pid)};
+}
+
+bool runs_in_pod() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets it
+  return std::getenv("KUBERNETES_SERVICE_HOST") != nullptr;
 }
 
 std::string own_pod() {

@@ -67,6 +67,8 @@ Person person_of(pid_t pid);
 // The inode number of a mount namespace; 0 if the process is gone.
 std::uint32_t mount_namespace_of(pid_t pid);
 
+// Whether this process runs in a pod of Kubernetes: by the variable that the kubelet sets in each.
+bool runs_in_pod();
 // The uid of this process's own pod: by its cgroup, or as the downward API says; "" if in none.
 std::string own_pod();
 

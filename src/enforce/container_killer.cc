@@ -24,7 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr useconds_t kPauseUs = 1000;
 // A frozen cgroup is reached within milliseconds, unless a process waits in the kernel; such a one
 // does not fork, and gets its signal all the same.

@@ -7,8 +7,6 @@
 
 namespace cryptnono::enforce {
 
-using config::Action;
-
 namespace {
 
 Responder::Killers real_killers(const Protection& protection) {
@@ -20,7 +18,7 @@ Responder::Killers real_killers(const Protection& protection) {
 }
 
 bool wants_container(const Incident& incident) {
-  return incident.action == Action::kKillContainer && !incident.container_cgroup.empty();
+  return incident.action == config::Action::kKillContainer && !incident.container_cgroup.empty();
 }
 
 }  // namespace
@@ -46,7 +44,7 @@ void Responder::drop(const Incident& incident, const char* why) {
 }
 
 void Responder::respond(Incident incident) {
-  if (incident.action < Action::kKillTree) {
+  if (incident.action < config::Action::kKillTree) {
     if (incident.done)
       incident.done({.action = incident.action, .killed = 0, .complete = true, .failed_why = {}});
     return;
@@ -83,13 +81,13 @@ Response Responder::kill(const std::vector<Incident>& incidents) {
   if (wants_container(incidents.front())) {
     KillResult result = killers_.container(incidents.front().container_cgroup);
     if (result.complete)
-      return {.action = Action::kKillContainer,
+      return {.action = config::Action::kKillContainer,
               .killed = result.killed,
               .complete = true,
               .failed_why = {}};
     refused = std::move(result.failed_why);
     killed = result.killed;
-  } else if (incidents.front().action == Action::kKillContainer) {
+  } else if (incidents.front().action == config::Action::kKillContainer) {
     refused = "it is in no container";
   }
   std::vector<ProcessId> roots;
@@ -97,7 +95,7 @@ Response Responder::kill(const std::vector<Incident>& incidents) {
     roots.insert(roots.end(), each.tree_roots.begin(), each.tree_roots.end());
   KillResult result = killers_.tree(roots);
   if (!refused.empty() && !result.failed_why.empty()) refused += "; ";
-  return {.action = Action::kKillTree,
+  return {.action = config::Action::kKillTree,
           .killed = killed + result.killed,
           .complete = result.complete,
           .failed_why = refused + result.failed_why};

@@ -16,7 +16,6 @@ namespace cryptnono::enforce {
 namespace {
 
 constexpr std::size_t kMaxDepth = 64;  // TREE_DEPTH of bpf/lib/flow_count.bpf.h
-constexpr std::uint64_t kMillisecond = 1'000'000;
 // A stop takes effect when the thread next leaves the kernel; a thread that waits there for a child
 // made by vfork does not, but forks nothing either.
 constexpr std::uint64_t kSettle = 50 * kMillisecond;

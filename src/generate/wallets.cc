@@ -112,7 +112,7 @@ std::string_view bech32(std::string_view address) {
   const std::string human = text.substr(0, separator);
   if (human != "bc" && human != "ltc") return {};
   const auto remainder = bech32_remainder(human, std::string_view(text).substr(separator + 1));
-  if (remainder != kBech32 && remainder != kBech32m) return {};
+  if (!remainder || (*remainder != kBech32 && *remainder != kBech32m)) return {};
   return human == "bc" ? "Bitcoin address" : "Litecoin address";
 }
 

@@ -13,7 +13,7 @@ namespace cryptnono::http {
 
 namespace {
 
-constexpr int kBacklog = 16;
+constexpr int kControlBacklog = 16;
 
 Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un out{};
@@ -78,7 +78,7 @@ Result<ControlSocket> ControlSocket::open(const std::string& path) {
     out.path_ = path;
     out.device_ = file.st_dev;
     out.inode_ = file.st_ino;
-    if (::listen(out.fd_.get(), kBacklog) != 0) return fail_errno("listen", errno);
+    if (::listen(out.fd_.get(), kControlBacklog) != 0) return fail_errno("listen", errno);
     return out;
   };
   Result<ControlSocket> result = attempt();

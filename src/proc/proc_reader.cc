@@ -14,6 +14,9 @@
 #include <cstring>
 #include <memory>
 #include <sstream>
+#include <utility>
+
+#include "proc/cgroup_view.h"
 
 namespace cryptnono::proc {
 
@@ -108,7 +111,8 @@ std::optional<ProcStat> ProcReader::read_stat(pid_t pid) const {
 
 std::string ProcReader::read_cgroup(pid_t pid) const {
   std::string text;
-  return read_file(pid, "cgroup", text) ? text : std::string();
+  if (!read_file(pid, "cgroup", text)) return {};
+  return absolute_cgroups(cgroup_namespace_root(), std::move(text));
 }
 
 std::string ProcReader::read_exe(pid_t pid) const {

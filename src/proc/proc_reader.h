@@ -33,7 +33,7 @@ class ProcReader {
   // The same of a thread of `pid` that is alive. A process whose main thread has ended shows an
   // empty command line while its other threads run on.
   bool read_thread_cmdline(pid_t pid, std::string& out) const;
-  // "" if it cannot be read.
+  // As the node writes it (cgroup_view.h); "" if it cannot be read.
   [[nodiscard]] std::string read_cgroup(pid_t pid) const;
   [[nodiscard]] std::string read_exe(pid_t pid) const;
   // Only root could have written the file that `pid` runs: it is root's, nobody else may write it,

@@ -17,7 +17,6 @@ constexpr std::size_t kMacSize = 32;
 constexpr std::string_view kBegin = "-----BEGIN AGE ENCRYPTED FILE-----";
 constexpr std::string_view kEnd = "-----END AGE ENCRYPTED FILE-----";
 constexpr std::size_t kMaxBlanks = 1024;  // around the armor
-constexpr std::string_view kBlanks = " \t\r\n";
 
 // Hands out the lines of a text, which each end with a line feed.
 class Lines {

@@ -16,6 +16,9 @@ namespace cryptnono::seal {
 inline constexpr std::size_t kMaxStanzas = 1024;
 inline constexpr std::size_t kMaxHeader = std::size_t{1} << 20;
 
+// What may stand around an armoured file, and around an identity in its file.
+inline constexpr std::string_view kBlanks = " \t\r\n";
+
 struct Stanza {
   std::vector<std::string_view> arguments;  // at least one, none empty; the first is the type
   std::string body;                         // decoded

@@ -21,8 +21,6 @@ namespace cryptnono::seal {
 
 namespace {
 
-constexpr std::string_view kBlanks = " \t\r\n";
-
 std::string_view trim(std::string_view text) {
   const std::size_t first = text.find_first_not_of(kBlanks);
   if (first == std::string_view::npos) return {};
@@ -129,7 +127,8 @@ Result<void> Identities::add_path(const std::string& path) {
   }
   if (error)
     return fail(fmt::format("{}: cannot read: {}", path, error.message()), ExitCode::kConfig);
-  if (files.empty()) return fail(fmt::format("{}: no file in it", path), ExitCode::kConfig);
+  // A place for identities, where nobody has put any as yet: what is not sealed needs none.
+  if (files.empty()) origins_.push_back(path + " (no file in it)");
   std::sort(files.begin(), files.end());
   for (const std::string& file : files) TRY(add_file(file));
   return {};
@@ -160,15 +159,6 @@ void keep_environment_identity() {
   environment_identity() = Secret::copy_of(value);
   wipe(value, std::strlen(value));
   ::unsetenv(kIdentityVariable);  // NOLINT(concurrency-mt-unsafe): no thread yet
-}
-
-std::vector<std::string> watch_patterns(const std::vector<std::string>& paths) {
-  std::vector<std::string> out;
-  std::transform(paths.begin(), paths.end(), std::back_inserter(out), [](const auto& path) {
-    std::error_code ignored;
-    return std::filesystem::is_directory(path, ignored) ? path + "/*" : path;
-  });
-  return out;
 }
 
 }  // namespace cryptnono::seal

@@ -67,7 +67,4 @@ class Identities {
 // starts and before anything is executed.
 void keep_environment_identity();
 
-// What to watch for changes of identities: the files, and whatever is in the directories.
-[[nodiscard]] std::vector<std::string> watch_patterns(const std::vector<std::string>& paths);
-
 }  // namespace cryptnono::seal

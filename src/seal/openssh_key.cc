@@ -14,8 +14,8 @@ namespace cryptnono::seal {
 
 namespace {
 
-constexpr std::string_view kBegin = "-----BEGIN OPENSSH PRIVATE KEY-----";
-constexpr std::string_view kEnd = "-----END OPENSSH PRIVATE KEY-----";
+constexpr std::string_view kKeyBegin = "-----BEGIN OPENSSH PRIVATE KEY-----";
+constexpr std::string_view kKeyEnd = "-----END OPENSSH PRIVATE KEY-----";
 constexpr std::string_view kMagic{"openssh-key-v1\0", 15};
 constexpr std::size_t kTagBytes = 4;  // of the hash by which a stanza names the key
 
@@ -56,10 +56,11 @@ class Wire {
 tl::unexpected<Error> broken() { return fail("the OpenSSH private key is broken"); }
 
 std::optional<Secret> decode(std::string_view pem) {
-  if (!pem.starts_with(kBegin) || !pem.ends_with(kEnd) || pem.size() < kBegin.size() + kEnd.size())
+  if (!pem.starts_with(kKeyBegin) || !pem.ends_with(kKeyEnd) ||
+      pem.size() < kKeyBegin.size() + kKeyEnd.size())
     return std::nullopt;
-  pem.remove_prefix(kBegin.size());
-  pem.remove_suffix(kEnd.size());
+  pem.remove_prefix(kKeyBegin.size());
+  pem.remove_suffix(kKeyEnd.size());
   Secret out(pem.size() + 1);
   std::size_t size = 0;
   if (sodium_base642bin(out.data(), out.size(), pem.data(), pem.size(), "\r\n", &size, nullptr,
@@ -121,7 +122,7 @@ Result<void> read_rsa(Wire& key, std::string_view public_key, Identity& out) {
 }  // namespace
 
 Result<Identity> parse_openssh_key(std::string_view pem) {
-  if (!pem.starts_with(kBegin))
+  if (!pem.starts_with(kKeyBegin))
     return fail(
         "a private key in another form than OpenSSH's own; `ssh-keygen -p -N '' -f FILE` "
         "rewrites it");

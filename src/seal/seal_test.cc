@@ -216,13 +216,20 @@ TEST_F(Seal, ReadsADirectoryAsKubernetesMountsIt) {
   EXPECT_EQ(all.all().size(), 2U);
   EXPECT_TRUE(all.readable_by_others().empty());
   EXPECT_TRUE(open(sealed("text", {"ed25519"}), all));
-  EXPECT_EQ(watch_patterns({mounted, directory_ / "x25519"}),
-            (std::vector<std::string>{mounted.string() + "/*", directory_ / "x25519"}));
   fs::permissions(mounted / "first", fs::perms::others_read, fs::perm_options::add);
   EXPECT_EQ(identities({"mounted"}).readable_by_others(),
             std::vector<std::string>{mounted / "first"});
+}
+
+TEST_F(Seal, ADirectoryWithoutIdentitiesIsAnErrorOfSealedFilesOnly) {
   fs::create_directory(directory_ / "empty");
-  EXPECT_THAT(identity_error("empty"), HasSubstr("no file in it"));
+  const Identities none = identities({"empty"});
+  EXPECT_TRUE(none.all().empty());
+  const auto opened = open(sealed("text", {"ed25519"}), none);
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().message, HasSubstr("empty (no file in it)"));
+  write(directory_ / "empty/later", read(directory_ / "ed25519"));
+  EXPECT_TRUE(open(sealed("text", {"ed25519"}), identities({"empty"})));
 }
 
 TEST_F(Seal, TakesTheIdentityOutOfTheEnvironment) {

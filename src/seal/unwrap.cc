@@ -24,7 +24,7 @@ constexpr std::string_view kEd25519Label = "age-encryption.org/v1/ssh-ed25519";
 constexpr std::string_view kRsaLabel = "age-encryption.org/v1/ssh-rsa";
 constexpr std::size_t kPoint = 32;
 
-tl::unexpected<Error> malformed(std::string_view type) {
+tl::unexpected<Error> malformed_stanza(std::string_view type) {
   return fail(fmt::format("not a good age file: its {} stanza is broken", type), ExitCode::kConfig);
 }
 
@@ -53,29 +53,29 @@ std::optional<Secret> open_body(const Key& key, const std::string& body) {
 }
 
 Unwrapped unwrap_x25519(const Identity& identity, const Stanza& stanza) {
-  if (stanza.arguments.size() != 2) return malformed("X25519");
+  if (stanza.arguments.size() != 2) return malformed_stanza("X25519");
   const auto ephemeral = decode_base64(stanza.arguments[1], Padding::kNone);
   if (!ephemeral || ephemeral->size() != kPoint || stanza.body.size() != kFileKeySize + kTagSize)
-    return malformed("X25519");
+    return malformed_stanza("X25519");
   const Key secret = key_of(identity.secret);
   const auto shared = x25519(secret, as_bytes(*ephemeral));
-  if (!shared) return malformed("X25519");
+  if (!shared) return malformed_stanza("X25519");
   return open_body(wrap_key(*shared, *ephemeral, x25519_base(secret), kX25519Label), stanza.body);
 }
 
 Unwrapped unwrap_ed25519(const Identity& identity, const Stanza& stanza) {
-  if (stanza.arguments.size() != 3) return malformed("ssh-ed25519");
+  if (stanza.arguments.size() != 3) return malformed_stanza("ssh-ed25519");
   const auto ephemeral = decode_base64(stanza.arguments[2], Padding::kNone);
   if (!ephemeral || ephemeral->size() != kPoint || stanza.body.size() != kFileKeySize + kTagSize)
-    return malformed("ssh-ed25519");
+    return malformed_stanza("ssh-ed25519");
   if (stanza.arguments[1] != identity.tag) return std::nullopt;
   const Key secret = key_of(identity.secret);
   const auto shared = x25519(secret, as_bytes(*ephemeral));
-  if (!shared) return malformed("ssh-ed25519");
+  if (!shared) return malformed_stanza("ssh-ed25519");
   // Binds the key to the SSH key that it was made of, which is the salt.
   const Key tweak = hkdf(as_bytes(""), as_bytes(identity.wire), kEd25519Label);
   const auto tweaked = x25519(tweak, shared->bytes);
-  if (!tweaked) return malformed("ssh-ed25519");
+  if (!tweaked) return malformed_stanza("ssh-ed25519");
   auto key =
       open_body(wrap_key(*tweaked, *ephemeral, x25519_base(secret), kEd25519Label), stanza.body);
   if (!key) return altered();
@@ -148,9 +148,9 @@ std::optional<Secret> open_oaep(EVP_PKEY* key, const std::string& body) {
 }
 
 Unwrapped unwrap_rsa(const Identity& identity, const Stanza& stanza) {
-  if (stanza.arguments.size() != 2) return malformed("ssh-rsa");
+  if (stanza.arguments.size() != 2) return malformed_stanza("ssh-rsa");
   if (stanza.arguments[1] != identity.tag) return std::nullopt;
-  if (stanza.body.size() != identity.rsa.n_size) return malformed("ssh-rsa");
+  if (stanza.body.size() != identity.rsa.n_size) return malformed_stanza("ssh-rsa");
   const PrivateKey key = make_rsa(identity);
   if (!key) return fail("the RSA identity is broken", ExitCode::kConfig);
   auto out = open_oaep(key.get(), stanza.body);

@@ -10,13 +10,19 @@ namespace cryptnono::status {
 
 // In the order of kLacks, which is the order in which they are told.
 enum class Lack : std::uint8_t {
+  kBpf,
+  kPerfmon,
+  kKill,
+  kAppArmor,
   kPidNamespace,
   kFpuHook,
   kConnectState,
+  kNetAdmin,
   kConnectRefusal,
   kConnectKill,
   kOtherProcesses,
   kCgroup2,
+  kCgroupWrite,
   kCgroupEvents,
   kRealTime,
   kLockedMemory,
@@ -30,6 +36,18 @@ struct LackWords {
 };
 
 inline constexpr std::array<LackWords, static_cast<std::size_t>(Lack::kCount)> kLacks{{
+    {"load BPF programs (CAP_BPF)", "no detector runs", "add CAP_BPF"},
+    {"trace the kernel by BPF (CAP_PERFMON)", "no detector runs", "add CAP_PERFMON"},
+    {"signal the processes of other users (CAP_KILL)",
+     "what user space decides is not killed: RandomX, what scans find, what no allowed pattern "
+     "spares, and trees and containers; "
+     "what the kernel side decides is",
+     "add CAP_KILL"},
+    {"no AppArmor profile",
+     "signals to processes of other profiles, and a look at them, are refused, such as to "
+     "privileged containers; what the kernel side "
+     "decides is killed",
+     "set appArmorProfile: {type: Unconfined}, before Kubernetes 1.30 by the annotation"},
     {"initial pid namespace",
      "scans, allowed patterns and RandomX are without effect: other pids are seen than the "
      "kernel's",
@@ -38,15 +56,22 @@ inline constexpr std::array<LackWords, static_cast<std::size_t>(Lack::kCount)> k
      "RandomX is not detected", "an x86-64 kernel with BTF; the reason says what it refused"},
     {"tcpflowkiller: see connects (tp_btf/inet_sock_set_state)", "connects are not watched",
      "a kernel with BTF; the reason says what it refused"},
+    {"tcpflowkiller: attach to cgroups (CAP_NET_ADMIN)",
+     "a process that connects is killed, but its first packet leaves; UDP is not seen",
+     "add CAP_NET_ADMIN"},
     {"tcpflowkiller: refuse connects (cgroup/connect4|6, sendmsg4|6)",
      "a process that connects is killed, but its first packet leaves; UDP is not seen",
      "mount cgroup v2, and let no other program hold these hooks of the root cgroup alone"},
     {"tcpflowkiller: kill where it refuses (6.16)",
      "what is refused is killed by user space, a moment later", "Linux 6.16 or newer"},
     {"read other processes (CAP_SYS_PTRACE)",
-     "scans do not know executables, so allowed executables do not count there",
+     "user space does not know executables: allowed, protected and exempt ones do not count in "
+     "scans and for RandomX",
      "add CAP_SYS_PTRACE"},
     {"cgroup v2", "scope by cgroup v1 only; connects cannot be refused", "mount cgroup v2"},
+    {"write to cgroups (cgroup.kill, a cgroup for canaries)",
+     "containers are killed process by process, without a freeze; no canary can be run",
+     "mount /sys without recursiveReadOnly, or /sys/fs/cgroup to be written to"},
     {"new cgroups are told (tp_btf/cgroup_mkdir)",
      "a new container is known at the next scan only, and is what its pod is until then",
      "a kernel with BTF; the reason says what it refused"},

@@ -23,10 +23,20 @@ VICTIMS = BUILD / "victims"
 B = "cryptnono.banned.string1"  # the embedded default's test string
 
 _numbers = itertools.count()
-_ports = itertools.count(21000 + os.getpid() % 2000 * 4)
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])  # of those that share the tests, see CMakeLists.txt
+_ports = itertools.count(15000 + WORKER * 2000 + os.getpid() % 100 * 20)
+
+
+# Modules whose tests share something that takes long to set up. The tests of the others go to whichever worker is free.
+TOGETHER = {"test_docker", "test_engines", "test_metrics", "test_monitoring", "test_page", "test_protection"}
 
 
 def pytest_collection_modifyitems(items):
+    # Those that take minutes first, so that no worker is left alone with them at the end.
+    items.sort(key=lambda item: item.module.__name__ != "test_randomx")
+    for item in items:
+        if item.module.__name__ in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
     reason = None
     if os.geteuid() != 0:
         reason = "needs root to load BPF programs"
@@ -207,7 +217,7 @@ def daemon(sandbox, tmp_path):
         one.files = [pathlib.Path(path) for path in files]
         running.append(one)
         if ready:
-            one.wait_for(action="ready")
+            one.wait_for(action="ready", timeout=60)
         return one
 
     yield start

@@ -15,7 +15,7 @@ import threading
 import time
 import types
 
-from conftest import B, VICTIMS, Cgroup, Daemon, Spawner, storm, wait_until
+from conftest import B, VICTIMS, WORKER, Cgroup, Daemon, Spawner, storm, wait_until
 from network import PUBLIC4, Network
 from prometheus import Page, Prometheus
 
@@ -26,7 +26,7 @@ import panels  # noqa: E402
 
 REPORTED = "cryptnono.monitoring.reported"
 TREE = "cryptnono.monitoring.tree"
-PORTS = itertools.count(25000 + os.getpid() % 1000 * 4)
+PORTS = itertools.count(23000 + WORKER * 2000 + os.getpid() % 100 * 20)
 
 # As the rule file is, but for the times.
 SHORTENED = """{

@@ -44,13 +44,8 @@ class Prometheus:
 
     def __init__(self, directory, port, jobs, rules=""):
         (directory / "rules.yaml").write_text(rules or "groups: []\n")
-        config = {
-            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
-            "rule_files": ["rules.yaml"],
-            "scrape_configs": [{"job_name": name, "static_configs": [{"targets": [address], "labels": labels} for address, labels in targets]}
-                               for name, targets in jobs.items()],
-        }
-        (directory / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
+        self.jobs = jobs
+        (directory / "prometheus.yml").write_text(json.dumps(self.configuration()))  # JSON is YAML
         self.url = f"http://127.0.0.1:{port}"
         self.log = open(directory / "log", "w+")
         self.process = subprocess.Popen(
@@ -66,6 +61,15 @@ class Prometheus:
                 self.log.seek(0)
                 raise AssertionError(self.log.read())
             time.sleep(0.1)
+
+    def configuration(self):
+        """Of prometheus.yml."""
+        return {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+            "rule_files": ["rules.yaml"],
+            "scrape_configs": [{"job_name": name, "static_configs": [{"targets": [address], "labels": labels} for address, labels in targets]}
+                               for name, targets in self.jobs.items()],
+        }
 
     def close(self):
         self.process.terminate()

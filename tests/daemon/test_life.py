@@ -8,14 +8,15 @@ import time
 
 import pytest
 
-from conftest import B, BINARY, VICTIMS, Cgroup, storm
+from conftest import B, BINARY, VICTIMS, Cgroup, storm, wait_until
 
 VICTIM = VICTIMS / "first_act"
 
 
-def programs():
+def programs(pid=None):
+    """Ids of the BPF programs of all, or of those that this process holds."""
     out = subprocess.run(["bpftool", "-j", "prog", "show"], capture_output=True, text=True).stdout
-    return {p["id"] for p in json.loads(out)}
+    return {p["id"] for p in json.loads(out) if pid is None or any(holder["pid"] == pid for holder in p.get("pids", []))}
 
 
 def test_killed_line_has_the_predecessors_fields(daemon, spawn):
@@ -181,13 +182,12 @@ def test_stdout_that_nobody_reads_stops_no_kill(daemon, sandbox):
 
 @pytest.mark.parametrize("number,code", [(signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, -9)])
 def test_an_end_leaves_nothing_behind(daemon, spawn, number, code):
-    before = programs()
     d = daemon()
-    assert programs() - before
+    loaded = programs(d.process.pid)
+    assert len(loaded) > 1
     d.process.send_signal(number)
     assert d.process.wait(timeout=10) == code
-    time.sleep(0.3)  # the kernel frees programs after a grace period
-    assert not programs() - before
+    wait_until(lambda: not programs() & loaded)  # the kernel frees programs after a grace period
     assert spawn(["true", B]) == 0
 
 

@@ -67,7 +67,7 @@ def test_allowed_pattern_is_anchored_at_the_start_only_and_spares_with_a_line(da
     d = daemon(f"bannedCommandStrings: [{B}]\nallowedCommandPatterns: ['^/bin/echo ''allowed']\n")
     assert lives(spawn, ["/bin/echo", f"allowed {B} and more"])
     assert d.wait_for(action="spared")["allowedby"].startswith("allowed-pattern:")
-    assert dies(spawn, ["sh", "-c", f"{SLEEP}; : /bin/echo 'allowed {B}"])
+    assert dies(spawn, ["sh", "-c", f"{SLEEP}; : /bin/echo 'allowed {B}'"])
 
 
 def test_an_allowed_pattern_without_literals_leaves_every_hit_to_user_space(daemon, spawn):

@@ -1,5 +1,4 @@
 """Names in storms: containers that start and end while banned commands run in them, a runtime that dies, pids that come again."""
-import collections
 import concurrent.futures
 import contextlib
 import os
@@ -12,6 +11,7 @@ import time
 import pytest
 
 from conftest import B, cgroup2, die_with_parent, own_containerd
+from pids import run_as, unused_pid
 
 BINDER = {"BINDER_REF_URL": "https://example.org/repository"}
 
@@ -124,15 +124,6 @@ def test_names_come_back_with_a_restarted_runtime(daemon, containerd):
     assert line["pod_name"] == f"jupyter-after-{i}" and line["env"] == BINDER
 
 
-def last_pid(number):
-    """The next process of this pid namespace has the pid above it; False if the kernel forbids that."""
-    try:
-        pathlib.Path("/proc/sys/kernel/ns_last_pid").write_text(str(number))
-    except OSError:
-        return False
-    return True
-
-
 def test_a_pid_that_comes_again_in_another_container_is_named_for_that(daemon, containerd):
     """E24, C12, C14, C16: nothing is remembered by pid. The same pid is killed by turns in two containers."""
     watched = start(daemon, containerd)
@@ -140,31 +131,14 @@ def test_a_pid_that_comes_again_in_another_container_is_named_for_that(daemon, c
     for i in range(2):
         ids.append(containerd.container(containerd.pod(f"jupyter-{i}", "hub"), "notebook", ["/pause"], BINDER))
         cgroups.append(f"{cgroup2()}{cgroup_of(containerd.pid_of(ids[i]))}/cgroup.procs")
-    wanted = None
-    seen = collections.Counter()
-    for turn in range(400):
-        if wanted and not last_pid(wanted - 1):
-            pytest.skip("/proc/sys/kernel/ns_last_pid cannot be written")
-        child = os.fork()  # first of all, before anybody else takes the pid
-        if child == 0:
-            with contextlib.suppress(BaseException):
-                with open(cgroups[turn % 2], "w") as procs:
-                    procs.write("0")
-                os.execv("/bin/sleep", ["sleep", "5", B, f"turn-{turn}-{turn % 2}-"])
-            os._exit(1)
-        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
-        wanted = wanted or child
-        seen[(child == wanted, turn % 2)] += 1
-        if seen[(True, 0)] >= 10 and seen[(True, 1)] >= 10:
-            break
-    total = sum(seen.values())
-    assert seen[(True, 0)] >= 10 and seen[(True, 1)] >= 10, f"the pid {wanted} did not come again: {seen}"
-    lines = kills(watched, total)
-    assert len(lines) == total
+    pid = unused_pid()
+    for turn in range(20):
+        assert run_as(pid, cgroups[turn % 2], "/bin/sleep", ["sleep", "5", B, f"turn-{turn}-{turn % 2}-"]) == -9
+    lines = kills(watched, 20)
+    assert len(lines) == 20
     for line in lines:
         which = int(line["cmdline"].split("turn-")[1].split("-")[1])
-        assert line["container_id"] == ids[which] and line["pod_name"] == f"jupyter-{which}", line
-    assert sum(line["pid"] == wanted for line in lines) >= 20
+        assert line["pid"] == pid and line["container_id"] == ids[which] and line["pod_name"] == f"jupyter-{which}", line
 
 
 def test_a_pid_that_was_killed_is_no_shelter_and_no_sentence(daemon, containerd):
@@ -172,24 +146,7 @@ def test_a_pid_that_was_killed_is_no_shelter_and_no_sentence(daemon, containerd)
     watched = start(daemon, containerd)
     pid = containerd.pid_of(containerd.container(containerd.pod("jupyter-again", "hub"), "notebook", ["/pause"], BINDER))
     procs = f"{cgroup2()}{cgroup_of(pid)}/cgroup.procs"
-    wanted, codes = None, []
-    for _ in range(300):
-        if wanted and not last_pid(wanted - 1):
-            pytest.skip("/proc/sys/kernel/ns_last_pid cannot be written")
-        bad = len(codes) % 2 == 0
-        child = os.fork()
-        if child == 0:
-            with contextlib.suppress(BaseException):
-                with open(procs, "w") as file:
-                    file.write("0")
-                os.execv("/bin/true", ["true", B if bad else "fine"])
-            os._exit(1)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        wanted = wanted or child
-        assert code == (-9 if bad else 0)
-        if child == wanted:
-            codes.append(code)
-        if len(codes) == 10:
-            break
+    wanted = unused_pid()
+    codes = [run_as(wanted, procs, "/bin/true", ["true", word]) for word in [B, "fine"] * 5]
     assert codes == [-9, 0] * 5
     assert all(line["pod_name"] == "jupyter-again" for line in kills(watched, 5))

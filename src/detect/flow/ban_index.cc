@@ -4,6 +4,8 @@
 #include <bit>
 #include <numeric>
 
+#include "config/address_range.h"
+
 namespace cryptnono::detect {
 
 namespace {
@@ -28,10 +30,6 @@ Address address_of(std::uint64_t high, std::uint64_t low) {
 // The bits below the first `length` of 64.
 std::uint64_t below(unsigned length) { return length >= 64 ? 0 : ~std::uint64_t{0} >> length; }
 
-bool is_v4(const Address& address) {
-  return half_of(address, 0) == 0 && half_of(address, 1) >> 32 == 0xffff;
-}
-
 // Of the 128 bits; a range is what has them in common.
 unsigned prefix_of(const config::AddressRange& range) {
   const std::uint64_t high = half_of(range.first, 0) ^ half_of(range.last, 0);
@@ -55,7 +53,7 @@ BanIndex::BanIndex(const std::vector<config::AddressRange>& bans, std::uint16_t 
     const unsigned prefix = prefix_of(ban);
     const std::uint64_t low = half_of(ban.first, 1);
     const auto host = static_cast<std::uint32_t>(low);
-    if (!is_v4(ban.first)) {
+    if (!config::is_v4(ban.first)) {
       put(ranges6_,
           Range6{.high = half_of(ban.first, 0),
                  .low = low,
@@ -149,7 +147,7 @@ std::optional<config::AddressRange> BanIndex::narrowest6(const Address& address,
 
 std::optional<config::AddressRange> BanIndex::narrowest(const Address& address,
                                                         std::uint16_t port) const {
-  return is_v4(address) ? narrowest4(address, port) : narrowest6(address, port);
+  return config::is_v4(address) ? narrowest4(address, port) : narrowest6(address, port);
 }
 
 std::size_t BanIndex::bytes() const {

@@ -12,8 +12,6 @@ namespace {
 
 static_assert(config::kMaxAddressGroups == MATCH_MAX_GROUPS - FLOW_GROUP_NAMED);
 
-constexpr std::uint64_t bit_mask(unsigned bit) { return std::uint64_t{1} << bit; }
-
 }  // namespace
 
 FlowGroups::FlowGroups(const config::Tcpflowkiller& config, std::uint32_t generation,

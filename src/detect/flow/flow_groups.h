@@ -16,6 +16,9 @@
 
 namespace cryptnono::detect {
 
+// The mask with only this bit.
+constexpr std::uint64_t bit_mask(unsigned bit) { return std::uint64_t{1} << bit; }
+
 // Immutable; any number of threads may read.
 class FlowGroups {
  public:

@@ -3,13 +3,13 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <flow_watch.skel.h>
-#include <sys/stat.h>
 
 #include <array>
 #include <optional>
 #include <vector>
 
 #include "base/fd.h"
+#include "container/cgroup_id.h"
 #include "container/scope.h"
 #include "kernel/counters.h"
 #include "kernel/skeleton.h"
@@ -44,11 +44,10 @@ kernel::Enforcement::Parts parts_of(Skeleton& skeleton) {
 Result<Fd> open_cgroup_root() {
   const std::string path = container::cgroup2_mount_point();
   if (path.empty()) return fail("cgroup v2 is not mounted");
+  if (!container::is_hierarchy_root(path))
+    return fail(path + " is not the root of cgroup v2 (cgroup namespace)");
   Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  struct stat status {};
-  if (!fd || fstat(fd.get(), &status) != 0) return fail_errno(path, errno);
-  // kernfs numbers its root 1 (fs/kernfs/dir.c).
-  if (status.st_ino != 1) return fail(path + " is not the root of cgroup v2 (cgroup namespace)");
+  if (!fd) return fail_errno(path, errno);
   return fd;
 }
 

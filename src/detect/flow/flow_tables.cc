@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 
+#include "config/address_range.h"
+
 namespace {
 struct flow_view;
 static const __u32* flow_page(const struct flow_view* view, __u32 index);
@@ -77,8 +79,6 @@ struct PortRange {
   // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 misreads the comparison
   auto operator<=>(const PortRange&) const = default;
 };
-
-constexpr std::uint64_t bit_mask(unsigned bit) { return std::uint64_t{1} << bit; }
 
 // Lists of port ranges, each kept once; what the tables' `what` refers to.
 class PortLists {
@@ -203,10 +203,6 @@ std::uint32_t word_of(const Address& address, std::size_t index) {
   return word;
 }
 
-bool is_v4(const Address& address) {
-  return word_of(address, 0) == 0 && word_of(address, 1) == 0 && word_of(address, 2) == 0xffff;
-}
-
 Key4 key4(const Address& address) { return word_of(address, 3); }
 Key6 key6(const Address& address) {
   return {std::uint64_t{word_of(address, 0)} << 32 | word_of(address, 1),
@@ -218,7 +214,7 @@ struct Edges {
   std::vector<Edge<Key6>> v6;
 
   void add(const config::AddressRange& range, std::uint8_t does) {
-    if (is_v4(range.first)) {
+    if (config::is_v4(range.first)) {
       add(v4, key4(range.first), after(key4(range.last)), range.port, does);
     } else {
       add(v6, key6(range.first), after(key6(range.last)), range.port, does);
@@ -349,7 +345,7 @@ FlowVerdict FlowTables::look_up(const Address& address, std::uint16_t port) cons
   flow_search search{};
   search.view = {.tables = const_cast<std::uint32_t*>(words_.data()), .page = words_.data()};
   for (std::size_t i = 0; i < 4; ++i) search.address[i] = word_of(address, i);
-  search.is_v4 = is_v4(address) ? 1 : 0;
+  search.is_v4 = config::is_v4(address) ? 1 : 0;
   if (flow_search_begin(&search, search.is_v4 != 0 ? &header.v4 : &header.v6) == 0) return {};
   while (flow_search_step(&search) == 0) {
   }

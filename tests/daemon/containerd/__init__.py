@@ -39,13 +39,28 @@ class Containerd:
         self.procs = procs
         self.root = pathlib.Path(root)
         self.socket = self.root / "containerd.sock"
+        Containerd.instances += 1
+        # Below the root of each hierarchy.
+        self.cgroup = f"cryptnono-test-{os.getpid()}-pods{Containerd.instances}"
+        self.pods = []
+        self.write_configuration(self.socket)
+        self.start()
+        self.load(oci_archive(programs))
+        sys.path.insert(0, str(self.root))
+        subprocess.run(["protoc", f"-I{HERE}", f"--python_out={self.root}", "cri.proto"], check=True)
+        import cri_pb2
+        self.pb = cri_pb2
+        sys.path.remove(str(self.root))
+
+    def write_configuration(self, socket, runc="runc"):
+        """`socket`: its path as containerd sees it."""
         (self.root / "config.toml").write_text(f"""version = 2
 root = "{self.root}/root"
 state = "{self.root}/state"
 [grpc]
-  address = "{self.socket}"
+  address = "{socket}"
 [ttrpc]
-  address = "{self.socket}.ttrpc"
+  address = "{socket}.ttrpc"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{IMAGE}"
   restrict_oom_score_adj = true
@@ -55,23 +70,27 @@ state = "{self.root}/state"
     default_runtime_name = "runc"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
+      options = {{ BinaryName = "{runc}" }}
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{self.root}/none"
     conf_dir = "{self.root}/none"
 """)
-        Containerd.instances += 1
-        # Below the root of each hierarchy.
-        self.cgroup = f"cryptnono-test-{os.getpid()}-pods{Containerd.instances}"
-        self.pods = []
-        self.start()
-        archive = self.root / "image.tar"
-        archive.write_bytes(oci_archive(programs))
-        self.ctr("images", "import", str(archive))
-        sys.path.insert(0, str(self.root))
-        subprocess.run(["protoc", f"-I{HERE}", f"--python_out={self.root}", "cri.proto"], check=True)
-        import cri_pb2
-        self.pb = cri_pb2
-        sys.path.remove(str(self.root))
+
+    def load(self, archive):
+        """An OCI archive, as its path or as bytes."""
+        path = archive
+        if isinstance(archive, bytes):
+            path = self.root / "image.tar"
+            path.write_bytes(archive)
+        self.ctr("images", "import", str(path))
+
+    # In namespaces of its own: when the test dies, so does everything that it started, and its mounts go, and with them what
+    # shims and runc keep in /run/containerd, wherever the configuration puts the rest.
+    NAMESPACES = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+
+    def prepare(self):
+        """What the shell does there before it becomes containerd."""
+        return "mkdir -p /run/containerd && mount -t tmpfs cryptnono-test /run/containerd"
 
     def start(self):
         import grpc
@@ -81,14 +100,15 @@ state = "{self.root}/state"
             die_with_parent()
             if self.procs:
                 pathlib.Path(self.procs).write_text("0")
-        # In namespaces of its own: when the test dies, so does everything that it started, and its mounts go, and with them what
-        # shims and runc keep in /run/containerd, wherever the configuration puts the rest.
-        program = 'mkdir -p /run/containerd && mount -t tmpfs cryptnono-test /run/containerd && exec containerd -c "$0"'
-        self.holder = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", program,
-                                        str(self.root / "config.toml")], stdout=log, stderr=log, preexec_fn=prepare)
+        program = self.prepare() + ' && exec containerd -c "$0"'
+        self.holder = subprocess.Popen(["unshare", *self.NAMESPACES, "sh", "-c", program, str(self.root / "config.toml")],
+                                       stdout=log, stderr=log, preexec_fn=prepare)
         self.channel = grpc.insecure_channel(f"unix://{self.socket}")
         grpc.channel_ready_future(self.channel).result(timeout=30)
-        self.pid = int(pathlib.Path(f"/proc/{self.holder.pid}/task/{self.holder.pid}/children").read_text())
+        self.pid = self.pid_of_holder()
+
+    def pid_of_holder(self):
+        return int(pathlib.Path(f"/proc/{self.holder.pid}/task/{self.holder.pid}/children").read_text())
 
     def ctr(self, *arguments):
         return subprocess.run(["ctr", "-a", str(self.socket), "-n", "k8s.io", *arguments], check=True, capture_output=True, text=True).stdout
@@ -98,8 +118,8 @@ state = "{self.root}/state"
                                         response_deserializer=getattr(self.pb, reply).FromString)
         return stub(request, timeout=30)
 
-    def pod(self, name, namespace="default", labels=None):
-        """A sandbox in the node's network, and its configuration, which its containers need."""
+    def pod(self, name, namespace="default", labels=None, change=None):
+        """A sandbox in the node's network, and its configuration, which its containers need. `change` as for container()."""
         uid = f"{len(self.pods):08x}-0000-4000-8000-{os.getpid():012x}"
         options = self.pb.NamespaceOption(network=2, pid=1)
         config = self.pb.PodSandboxConfig(
@@ -107,12 +127,14 @@ state = "{self.root}/state"
             labels={"io.kubernetes.pod.name": name, "io.kubernetes.pod.namespace": namespace, "io.kubernetes.pod.uid": uid, **(labels or {})},
             linux=self.pb.LinuxPodSandboxConfig(cgroup_parent=f"/{self.cgroup}/kubepods/burstable/pod{uid}", security_context=self.pb.LinuxSandboxSecurityContext(
                 namespace_options=options)))
+        if change:
+            change(config)
         sandbox = self.call("RunPodSandbox", self.pb.RunPodSandboxRequest(config=config), "RunPodSandboxResponse").pod_sandbox_id
         self.pods.append(sandbox)
         return sandbox, config
 
-    def container(self, pod, name, command, environment=None, labels=None):
-        """Starts a container; its id."""
+    def container(self, pod, name, command=(), environment=None, labels=None, change=None):
+        """Starts a container; its id. `change` is called with its configuration (ContainerConfig of cri.proto) before."""
         sandbox, pod_config = pod
         meta = pod_config.metadata
         config = self.pb.ContainerConfig(
@@ -122,6 +144,8 @@ state = "{self.root}/state"
                     "io.kubernetes.pod.uid": meta.uid, **(labels or {})},
             linux=self.pb.LinuxContainerConfig(security_context=self.pb.LinuxContainerSecurityContext(
                 namespace_options=self.pb.NamespaceOption(network=2, pid=1))))
+        if change:
+            change(config)
         request = self.pb.CreateContainerRequest(pod_sandbox_id=sandbox, config=config, sandbox_config=pod_config)
         container = self.call("CreateContainer", request, "CreateContainerResponse").container_id
         self.call("StartContainer", self.pb.ContainerRequest(container_id=container))
