@@ -9,7 +9,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 build: ## build the release binary, build/release/bin/cryptnono
-	@scripts/install_packages build test bench image
+	@scripts/install_packages build test bench
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release
 
@@ -17,6 +17,7 @@ demo: build ## show the main job in a sandbox cgroup of its own
 	@$(BINARY) demo --victims $(BUILD)/victims
 
 test: build ## run every test that this machine can run
+	@scripts/install_packages image deb
 	@scripts/run_tests $(CURDIR)/$(BUILD)
 	@scripts/check_leftovers
 

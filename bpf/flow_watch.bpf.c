@@ -34,13 +34,10 @@ const volatile bool hooks_may_signal = true;
 
 /* Enforces, and says what was done in the report. Returns 0 if there is nothing to tell. Not inlined, for the stack. */
 static __noinline int punish(const struct flow_act *act, const struct flow_header *header, struct flow_report *report,
-			     struct flow_counters *counters)
+			     struct flow_counters *counters, bool may_signal)
 {
-	bool may_signal;
-
 	if (!act || !header || !report || !counters)
 		return 0;
-	may_signal = act->hook == FLOW_HOOK_STATE || hooks_may_signal;
 	switch (enforce(report->groups, &header->kill_groups, &report->place, may_signal, &report->spared_why)) {
 	case ENFORCE_KILLED:
 		report->verdict = FLOW_KILLED;
@@ -90,7 +87,7 @@ static __always_inline bool scans_counted(const struct flow_act *act)
 
 /* One that `groups` ban, or (0) that counts perhaps. Returns 1 if it is to be refused. */
 static __noinline int judge_further(const struct flow_act *act, const struct flow_view *view, __u64 groups,
-				    const struct sock *sk)
+				    const struct sock *sk, bool may_signal)
 {
 	struct flow_report report = {.act = act, .verdict = FLOW_SEEN, .groups = groups};
 	struct count_result counted = {};
@@ -125,7 +122,7 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 	}
 	if (groups || counted.scan) {
 		current_place(&report.place);
-		if (!punish(act, (const struct flow_header *)view->page, &report, counters))
+		if (!punish(act, (const struct flow_header *)view->page, &report, counters, may_signal))
 			return 0;
 		if (counted.unit && !(report.flags & FLOW_LIMITED)) /* told once */
 			counted.unit->acted_start = start_boottime(bpf_get_current_task_btf());
@@ -156,7 +153,9 @@ static __always_inline bool judge(const struct flow_act *act, const struct sock 
 	groups = groups_that_ban(&view, what, act->port);
 	if (groups ? !bans : what & FLOW_UNCOUNTED)
 		return false;
-	return judge_further(act, &view, groups, sk);
+	/* A constant of the call: what the caller's memory holds, the verifier does not know before Linux 6.8, and then
+	 * refuses the signal of a hook that never sends one. */
+	return judge_further(act, &view, groups, sk, act->hook == FLOW_HOOK_STATE || hooks_may_signal);
 }
 
 static __always_inline void set_v4(struct flow_act *act, __u32 addr)

@@ -35,4 +35,7 @@ function(cryptnono_test NAME)
   set_target_properties(${NAME} PROPERTIES UNITY_BUILD OFF) # each file of tests has helpers of its own, with the same names
   add_test(NAME ${NAME} COMMAND ${NAME})
   set_tests_properties(${NAME} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300)
+  if(NOT ARG_LABEL STREQUAL unit)
+    set_tests_properties(${NAME} PROPERTIES RUN_SERIAL ON) # it counts what the kernel does
+  endif()
 endfunction()

@@ -75,8 +75,8 @@ struct match_run {
 };
 
 /*
- * An index as the verifier must see it: masked right before it is used. Before Linux 6.10 it knows nothing of what an OR
- * gives, and the compiler, which knows more, would leave the mask out.
+ * An index as the verifier must see it: masked right before it is used. Before Linux 6.10 it knows nothing of what an
+ * OR gives, and the compiler, which knows more, would leave the mask out.
  */
 MATCH_INLINE __u32 match_masked(__u32 index, __u32 mask)
 {
@@ -249,7 +249,8 @@ MATCH_INLINE void match_emit_gap(const struct match_view *view, struct match_run
 	const __u32 index = match_gap_index((__u8)(run->held - 1), run->held >> 16, next_word) & 1023;
 
 	run->held = 0;
-	if (run->state == MATCH_ROOT_WORDS && !(view->header->gap_starts[match_masked(index >> 3, 127)] >> (index & 7) & 1))
+	if (run->state == MATCH_ROOT_WORDS &&
+	    !(view->header->gap_starts[match_masked(index >> 3, 127)] >> (index & 7) & 1))
 		return;
 	run->symbol = run->start = match_gap_symbol(view->header, index);
 	run->pending = 1;

@@ -82,7 +82,7 @@ void Daemon::log_unavailable(std::string_view detector, const Error& error) {
   if (detector == "tcpflowkiller") status_.set_lack(Lack::kConnectState, error.message);
   JsonLine line;
   line.add("action", "detector-unavailable").add("detector", detector).add("reason", error.message);
-  log(config::LogLevel::kWarning, "A detector cannot run here; the others do", std::move(line));
+  log(config::LogLevel::kWarning, "A detector cannot run here", std::move(line));
 }
 
 Result<void> Daemon::serve(const config::Config& config) {
@@ -121,7 +121,7 @@ std::string Daemon::status_line(std::string_view failure) const {
   add(Detector::kExecwhacker, enabled_[0], up_);
   add(Detector::kMonero, enabled_[1], monero_.up());
   add(Detector::kTcpflowkiller, enabled_[2], flow_ && flow_->up());
-  out += fmt::format("{}: {}; {} banned strings", config_.dry_run ? "Only reporting" : "Enforcing",
+  out += fmt::format("{}: {}; banned strings: {}", config_.dry_run ? "Only reporting" : "Enforcing",
                      up.empty() ? "nothing" : up, rules_.load());
   if (!down.empty()) out += "; cannot run here: " + down;
   return out;

@@ -1,5 +1,6 @@
 #include "commands/doctor.h"
 
+#include <bpf/bpf.h>
 #include <sched.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
@@ -166,6 +167,24 @@ Result<void> held(Lack lack) {
   return fail("not in the effective set", ExitCode::kNotPermitted);
 }
 
+// Having the capability is not enough: profiles of seccomp that are older than it, as containerd's
+// before 1.6.9, allow bpf(2) with CAP_SYS_ADMIN alone.
+Result<void> try_bpf() {
+  TRY(held(Lack::kBpf));
+  const Fd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "doctor", sizeof(std::uint32_t),
+                              sizeof(std::uint32_t), 1, nullptr));
+  if (map) return {};
+  const int error = errno;
+  std::string seccomp;
+  std::ifstream status("/proc/self/status");
+  while (std::getline(status, seccomp) && !seccomp.starts_with("Seccomp:")) {
+  }
+  if (error == EPERM && seccomp.ends_with("2"))
+    return fail("the seccomp profile refuses bpf(2): set seccompProfile: {type: Unconfined}",
+                ExitCode::kNotPermitted);
+  return fail_errno("bpf(2)", error);
+}
+
 Result<void> try_real_time() {
   const int policy = sched_getscheduler(0);
   sched_param before{};
@@ -245,7 +264,7 @@ void try_flow_hooks(Report& report) {
 
 // Each right by itself, before what needs several of them.
 void try_rights(Report& report) {
-  report.line(Lack::kBpf, held(Lack::kBpf), true);
+  report.line(Lack::kBpf, try_bpf(), true);
   report.line(Lack::kPerfmon, held(Lack::kPerfmon), true);
   report.line(Lack::kNetAdmin, held(Lack::kNetAdmin));
   report.line(Lack::kKill, try_signal(), true);
@@ -269,8 +288,8 @@ void print_security_context(std::ostream& out) {
   }
   unsigned more = 0;
   for (unsigned number = 0; number < 64; ++number) {
-    const auto known = std::find_if(status::kPrivileges.begin(), status::kPrivileges.end(),
-                                    [&](const auto& each) { return each.number == number; });
+    const auto* known = std::find_if(status::kPrivileges.begin(), status::kPrivileges.end(),
+                                     [&](const auto& each) { return each.number == number; });
     more += known == status::kPrivileges.end() && has_capability(number) ? 1 : 0;
   }
   out << "\nAll that it can use, as a securityContext of Kubernetes (docs/privileges.md):\n"

@@ -15,8 +15,8 @@ namespace cryptnono::commands {
 inline constexpr const char* kExpectKillVariable = "CRYPTNONO_TEST_STRING";
 
 struct ExpectKill {
-  std::string victim;     // not empty: be the victim, who has this in the command line
-  double timeout_s = 60;  // tries for so long: a daemon may just be starting
+  std::string victim = {};  // not empty: be the victim, who has this in the command line
+  double timeout_s = 60;    // tries for so long: a daemon may just be starting
   std::string program = "/proc/self/exe";  // what a victim runs
 };
 

@@ -61,7 +61,8 @@ inline constexpr std::array<LackWords, static_cast<std::size_t>(Lack::kCount)> k
      "add CAP_NET_ADMIN"},
     {"tcpflowkiller: refuse connects (cgroup/connect4|6, sendmsg4|6)",
      "a process that connects is killed, but its first packet leaves; UDP is not seen",
-     "mount cgroup v2, and let no other program hold these hooks of the root cgroup alone"},
+     "mount cgroup v2, in a container all of the node's, and let no other program hold these hooks "
+     "of the root cgroup alone"},
     {"tcpflowkiller: kill where it refuses (6.16)",
      "what is refused is killed by user space, a moment later", "Linux 6.16 or newer"},
     {"read other processes (CAP_SYS_PTRACE)",

@@ -153,6 +153,21 @@ def test_lists_of_addresses_go_along(tmp_path, key):
     assert (tmp_path / "there/addresses/bans.txt").read_text() == "192.0.2.7\n"
 
 
+def test_a_directory_goes_along_as_its_files(tmp_path, key):
+    identity, recipient = key("ours")
+    rules = tmp_path / "rules.d"
+    rules.mkdir()
+    (rules / "a.yaml").write_text("bannedCommandStrings: [frobnicoin]\n")
+    (rules / "b.yaml").write_text("tcpflowkiller: {enabled: true, banFiles: [%s]}\n" % (tmp_path / "bans"))
+    (rules / ".hidden").write_text("not: [yaml")
+    (tmp_path / "bans").write_text("192.0.2.7\n")
+    run("rules", "export", "-c", rules, "-r", recipient, "-o", tmp_path / "bundle.age")
+    run("rules", "import", "--identity", identity, "-d", tmp_path / "taken", "--plain", tmp_path / "bundle.age")
+    there = {path.name: path.read_text() for path in (tmp_path / "taken").rglob("*") if path.is_file()}
+    assert there["a.yaml"] == (rules / "a.yaml").read_text() and there["b.yaml"] == (rules / "b.yaml").read_text()
+    assert there["bans"] == "192.0.2.7\n" and ".hidden" not in there
+
+
 def test_what_cannot_be_right_is_refused_and_nothing_is_written(tmp_path, theirs, taken, key):
     ours = tmp_path / "somewhere"
     # A bundle that was altered and sealed again; another file; an existing directory; nobody to seal to.

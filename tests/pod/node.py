@@ -1,5 +1,5 @@
-"""A containerd as on a node: cgroup v2 alone at /sys/fs/cgroup, /run and /var/log/pods of its own, and the machine's pid namespace,
-so that a pod with hostPID sees what the kernel sees.
+"""A containerd as on a node: cgroup v2 alone at /sys/fs/cgroup, /run, /var/log/pods and a network of its own, and the machine's pid
+namespace, so that a pod with hostPID sees what the kernel sees. Its pods share that network, for there is no CNI.
 
 Nothing there ends with the test by itself, as it does in a pid namespace: whoever holds the mounts waits for the test's end, and
 then empties the cgroups in which everything runs.
@@ -8,19 +8,17 @@ import contextlib
 import os
 import pathlib
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "daemon"))
-
-from conftest import cgroup2, die_with_parent  # noqa: E402
-from containerd import Containerd  # noqa: E402
+from conftest import cgroup2, die_with_parent
+from containerd import Containerd
 
 SOCKET = "/run/containerd/containerd.sock"
 
 # $1: the directory of the test, $2 and $3: the cgroups. Ends when its standard input does.
 HOLD = """
 set -e
+ip link set lo up
 umount -R /sys/fs/cgroup
 mount -t cgroup2 cryptnono-test /sys/fs/cgroup
 mount -t tmpfs -o mode=755 cryptnono-test /run
@@ -30,7 +28,7 @@ mount --bind "$1/pods" /var/log/pods
 echo ready
 cat >/dev/null
 for each in "$2" "$3"; do
-  echo 1 >"/sys/fs/cgroup/$each/cgroup.kill"
+  [ ! -d "/sys/fs/cgroup/$each" ] || echo 1 >"/sys/fs/cgroup/$each/cgroup.kill"
 done
 for each in "$2" "$3"; do
   for try in 1 2 3 4 5 6 7 8 9; do
@@ -69,7 +67,7 @@ class Node(Containerd):
         pods = pathlib.Path(cgroup2()) / self.cgroup
         for cgroup in (pods, pathlib.Path(self.procs).parent):
             cgroup.mkdir()
-        self.mounts = subprocess.Popen(["unshare", "--mount", "sh", "-c", HOLD, "hold", str(self.root), self.runtime, self.cgroup],
+        self.mounts = subprocess.Popen(["unshare", "--mount", "--net", "sh", "-c", HOLD, "hold", str(self.root), self.runtime, self.cgroup],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
         assert self.mounts.stdout.readline() == "ready\n"
         self.socket = pathlib.Path(f"/proc/{self.mounts.pid}/root{SOCKET}")
@@ -85,7 +83,7 @@ class Node(Containerd):
         def prepare():
             die_with_parent()
             pathlib.Path(self.procs).write_text("0")
-        self.holder = subprocess.Popen(["nsenter", "-t", str(self.mounts.pid), "-m", "containerd", "-c", str(self.root / "config.toml")],
+        self.holder = subprocess.Popen(["nsenter", "-t", str(self.mounts.pid), "-m", "-n", "containerd", "-c", str(self.root / "config.toml")],
                                        stdout=log, stderr=log, preexec_fn=prepare)
         self.channel = grpc.insecure_channel(f"unix://{self.socket}")
         grpc.channel_ready_future(self.channel).result(timeout=30)
@@ -100,6 +98,13 @@ class Node(Containerd):
         """As `kubectl exec` does: exit code and output."""
         done = self.call("ExecSync", self.pb.ExecSyncRequest(container_id=container, cmd=command, timeout=timeout), "ExecSyncResponse")
         return done.exit_code, (done.stdout + done.stderr).decode()
+
+    def get(self, port, path, timeout=5, accept="*/*"):
+        """By HTTP from a neighbour in the node's network: status, 0 if there was no answer, and body."""
+        done = subprocess.run(["nsenter", "-t", str(self.mounts.pid), "-n", "curl", "-s", "-m", str(timeout), "-H", f"Accept: {accept}", "-w",
+                               "\\n%{http_code}", f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True)
+        body, _, status = done.stdout.rpartition("\n")
+        return int(status or 0), body
 
     def status(self, container):
         return self.call("ContainerStatus", self.pb.ContainerRequest(container_id=container), "ContainerStatusResponse").status

@@ -68,7 +68,7 @@
 {{- $variables := list -}}
 {{- if $detectors.execwhacker.enabled }}{{ $variables = concat $variables $detectors.execwhacker.lookupEnvs }}{{ end -}}
 {{- if $detectors.tcpflowkiller.enabled -}}
-{{- $variables = concat $variables (dig "FlowKiller" "log_container_envs" list $detectors.tcpflowkiller.config) -}}
+{{- $variables = concat $variables ((include "cryptnono.flowkiller" . | fromJson).FlowKiller.log_container_envs | default list) -}}
 {{- end -}}
 {{- with uniq $variables }}{{ $_ := set $containers "environment" . }}{{ end -}}
 {{- with $containers }}{{ $_ := set $out "containers" . }}{{ end -}}

@@ -8,7 +8,7 @@ cannot load while it runs: the addresses that it serves and its control socket. 
 {{- $listen := dict "ports" (include "cryptnono.ports" .) "listen" (dig "metrics" "listen" "" $config) "control" (dig "control" "socket" "" $config) -}}
 {{- if .Values.detectors.execwhacker.enabled }}{{ $_ := set $annotations "checksum/config-execwhacker" ($listen | mustToJson | sha256sum) }}{{ end -}}
 {{- if .Values.detectors.tcpflowkiller.enabled -}}
-{{- $_ := set $annotations "checksum/config-tcpflowkiller" (dig "FlowKiller" "metrics_port" 0 .Values.detectors.tcpflowkiller.config | toString | sha256sum) -}}
+{{- $_ := set $annotations "checksum/config-tcpflowkiller" ((include "cryptnono.flowkiller" . | fromJson).FlowKiller.metrics_port | default 0 | toString | sha256sum) -}}
 {{- end -}}
 {{- if .Values.metrics.enabled -}}
 {{- if .Values.metrics.collector.enabled }}{{ $_ := set $annotations "checksum/config-collector" (toString .Values.metrics.collector.port | sha256sum) }}{{ end -}}

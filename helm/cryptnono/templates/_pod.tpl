@@ -18,23 +18,32 @@ container.apparmor.security.beta.kubernetes.io/execwhacker: {{ get $value $profi
 {{- end -}}
 {{- end }}
 
+{{- /* A scalar as it was written; toString would make 1e+06 of 1000000. */}}
+{{- define "cryptnono.text" -}}
+{{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
+{{- end }}
+
 {{- /* CPU in thousandths, from a quantity. */}}
 {{- define "cryptnono.milliCpu" -}}
-{{- $text := toString . -}}
+{{- $text := include "cryptnono.text" . -}}
+{{- if not (regexMatch "^[0-9]+([.][0-9]*)?m?$" $text) }}{{ fail (printf "resources: %q is no quantity that can be added up" $text) }}{{ end -}}
 {{- if hasSuffix "m" $text }}{{ trimSuffix "m" $text | float64 | ceil | int64 }}{{ else }}{{ mulf (float64 $text) 1000 | ceil | int64 }}{{ end -}}
 {{- end }}
 
 {{- /* Bytes, from a quantity. */}}
 {{- define "cryptnono.bytes" -}}
-{{- $text := toString . -}}
+{{- $text := include "cryptnono.text" . -}}
 {{- $number := regexFind "^[0-9.]+([eE][0-9]+)?" $text -}}
-{{- $units := dict "" 1.0 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 -}}
+{{- $units := dict "" 1.0 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 -}}
 {{- $unit := trimPrefix $number $text -}}
 {{- if not (hasKey $units $unit) }}{{ fail (printf "resources: %q is no quantity that can be added up" $text) }}{{ end -}}
 {{- mulf (float64 $number) (get $units $unit) | ceil | int64 -}}
 {{- end }}
 
-{{- /* The one container's resources: `resources`, or else what its detectors ask for, added up. */}}
+{{- /*
+The one container's resources: `resources`, or else what its detectors ask for, added up, or else requests as measured (docs/privileges.md): without any it would
+be the first to go when the node's memory is short. Limits were made for the predecessor's containers; below these the daemon would not start in time.
+*/}}
 {{- define "cryptnono.resources" -}}
 {{- if .Values.resources -}}
 {{- toYaml .Values.resources -}}
@@ -57,6 +66,7 @@ container.apparmor.security.beta.kubernetes.io/execwhacker: {{ get $value $profi
 {{- end -}}
 {{- end -}}
 {{- $all := eq (int $count) (len $enabled) -}}
+{{- if eq $kind "limits" }}{{ $sum = max $sum (ternary 500 268435456 (eq $name "cpu")) }}{{ end -}}
 {{- if and $count (or (eq $kind "requests") $all) -}}
 {{- $text := printf "%d" $sum -}}
 {{- if eq $name "cpu" }}{{ $text = printf "%dm" $sum }}
@@ -65,7 +75,7 @@ container.apparmor.security.beta.kubernetes.io/execwhacker: {{ get $value $profi
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- with $out }}{{ toYaml . }}{{ end -}}
+{{- $out | default (dict "requests" (dict "cpu" "5m" "memory" "64Mi")) | toYaml -}}
 {{- end -}}
 {{- end }}
 
@@ -89,7 +99,6 @@ container.apparmor.security.beta.kubernetes.io/execwhacker: {{ get $value $profi
 - name: DOCKER_HOST
   value: ""
 {{- end }}
-{{- $own := list "NODE_NAME" "POD_UID" "CONTAINER_RUNTIME_ENDPOINT" "DOCKER_HOST" }}
 {{- $given := dict }}
 {{- range list "tcpflowkiller" "execwhacker" }}
 {{- $detector := get $.Values.detectors . }}
@@ -97,7 +106,7 @@ container.apparmor.security.beta.kubernetes.io/execwhacker: {{ get $value $profi
 {{- end }}
 {{- range $name, $value := omit $given "NODE_NAME" "POD_UID" "CONTAINER_RUNTIME_ENDPOINT" "DOCKER_HOST" }}
 - name: {{ $name }}
-  value: {{ $value | toString | quote }}
+  value: {{ include "cryptnono.text" $value | quote }}
 {{- end }}
 {{- end }}
 

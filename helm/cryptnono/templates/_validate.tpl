@@ -1,4 +1,19 @@
-{{- /* What the schema cannot say. */}}
+{{- /*
+At the top of every template. Where null took a map or list away there is an empty one from then on (templates share the values), and what the schema
+cannot say is checked.
+*/}}
+{{- define "cryptnono.prepare" -}}
+{{- $maps := list "config" "podAnnotations" "podLabels" "containerSecurityContext" "detectors.execwhacker.configs" "detectors.execwhacker.env" "detectors.execwhacker.resources" "detectors.monero.resources" "detectors.tcpflowkiller.bannedIpv4ConfigMaps" "detectors.tcpflowkiller.config" "detectors.tcpflowkiller.env" "detectors.tcpflowkiller.resources" "rules.sealed" }}
+{{- $lists := list "detectors.execwhacker.lookupEnvs" "rules.existingSecrets" "rules.existingConfigMaps" "networkPolicy.egress" }}
+{{- range concat $maps $lists }}
+{{- $at := $.Values }}
+{{- $names := splitList "." . }}
+{{- range initial $names }}{{ $at = get $at . }}{{ end }}
+{{- if not (get $at (last $names)) }}{{ $_ := set $at (last $names) (ternary dict list (has . $maps)) }}{{ end }}
+{{- end }}
+{{- include "cryptnono.validate" . }}
+{{- end }}
+
 {{- define "cryptnono.validate" -}}
 {{- /* Removed by the predecessor already. */}}
 {{- if .Values.image.name }}

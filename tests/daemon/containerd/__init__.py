@@ -3,6 +3,7 @@
 Pods and containers are made as the kubelet makes them, by the CRI.
 """
 import contextlib
+import itertools
 import os
 import pathlib
 import shutil
@@ -43,6 +44,7 @@ class Containerd:
         # Below the root of each hierarchy.
         self.cgroup = f"cryptnono-test-{os.getpid()}-pods{Containerd.instances}"
         self.pods = []
+        self.uids = itertools.count()
         self.write_configuration(self.socket)
         self.start()
         self.load(oci_archive(programs))
@@ -120,7 +122,7 @@ state = "{self.root}/state"
 
     def pod(self, name, namespace="default", labels=None, change=None):
         """A sandbox in the node's network, and its configuration, which its containers need. `change` as for container()."""
-        uid = f"{len(self.pods):08x}-0000-4000-8000-{os.getpid():012x}"
+        uid = f"{next(self.uids):08x}-0000-4000-8000-{os.getpid():012x}"
         options = self.pb.NamespaceOption(network=2, pid=1)
         config = self.pb.PodSandboxConfig(
             metadata=self.pb.PodSandboxMetadata(name=name, uid=uid, namespace=namespace), log_directory=str(self.root / "logs"),
