@@ -140,7 +140,7 @@ def containerd_cgroup(name):
 def container_of(cgroup_name, binary="/usr/bin/cryptnono"):
     """Pid, on the node, of the program that runs below these cgroups."""
     def find():
-            for directory, _, files in os.walk(f"{cgroup2()}/{cgroup_name}"):
+        for directory, _, _ in os.walk(f"{cgroup2()}/{cgroup_name}"):
             for pid in pathlib.Path(directory, "cgroup.procs").read_text().split():
                 if os.path.exists(f"/proc/{pid}/exe") and os.readlink(f"/proc/{pid}/exe") == binary:
                     return int(pid)
