@@ -367,7 +367,7 @@ Result<void> Daemon::loop() {
 
 Result<void> Daemon::run() {
   if (!signals_) return fail_errno("signalfd", errno);
-  if (const Result<void> started = start(); !started) {
+  if (Result<void> started = start(); !started) {
     manager_.status("Not started: " + started.error().message);
     return started;
   }

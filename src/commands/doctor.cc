@@ -97,18 +97,18 @@ Result<void> try_pidfd() {
 }
 
 // Ends its child at the end.
-class Child {
+class WaitingChild {
  public:
   // It waits, and like this process it is not dumpable (base/process_secrecy.h).
-  Child() : pid_(fork()) {
+  WaitingChild() : pid_(fork()) {
     if (pid_ != 0) return;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     pause();
     _exit(0);
   }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-  ~Child() {
+  WaitingChild(const WaitingChild&) = delete;
+  WaitingChild& operator=(const WaitingChild&) = delete;
+  ~WaitingChild() {
     if (pid_ <= 0) return;
     kill(pid_, SIGKILL);
     waitpid(pid_, nullptr, 0);
@@ -121,7 +121,7 @@ class Child {
 
 // What is not dumpable shows its executable to those with CAP_SYS_PTRACE alone, whoever's it is.
 Result<void> try_other_processes() {
-  const Child child;
+  const WaitingChild child;
   if (child.pid() < 0) return fail_errno("fork", errno);
   if (proc::ProcReader().read_exe(child.pid()).empty()) return fail_errno("/proc/PID/exe", errno);
   return {};
