@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import queue
+import re
 import signal
 import subprocess
 import threading
@@ -27,8 +28,8 @@ WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])  # of those that 
 _ports = itertools.count(15000 + WORKER * 2000 + os.getpid() % 100 * 20)
 
 
-# Modules whose tests share what takes long to set up, or load the machine. Those of the others go to whichever worker is free.
-TOGETHER = {"test_docker", "test_engines", "test_metrics", "test_monitoring", "test_page", "test_protection", "test_randomx"}
+# Modules whose tests share what takes long to set up. Those of the others go to whichever worker is free.
+TOGETHER = {"test_docker", "test_engines", "test_metrics", "test_monitoring", "test_page", "test_protection"}
 
 
 def pytest_sessionstart():
@@ -41,8 +42,6 @@ def pytest_sessionstart():
 
 
 def pytest_collection_modifyitems(items):
-    # Those that take minutes first, so that no worker is left alone with them at the end.
-    items.sort(key=lambda item: item.module.__name__ != "test_randomx")
     for item in items:
         if item.module.__name__ in TOGETHER:
             item.add_marker(pytest.mark.xdist_group(item.module.__name__))
@@ -104,6 +103,15 @@ class Cgroup:
                 return
             time.sleep(0.02)
         raise AssertionError(f"cannot remove {self.path}")
+
+
+def held_ids(pid, kind):
+    """Ids of the BPF programs ("prog"), maps ("map") or links ("link") that a process holds."""
+    held = set()
+    for path in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(OSError):
+            held.update(int(n) for n in re.findall(rf"^{kind}_id:\s*(\d+)", path.read_text(), re.M))
+    return held
 
 
 class Daemon:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import B, BINARY, cgroup1, cgroup2, wait_until
+from conftest import B, BINARY, cgroup1, cgroup2, held_ids, wait_until
 
 ALL = """bannedCommandStrings: [cryptnono.banned.string1]
 tcpflowkiller: {enabled: true, bans: [192.0.2.1]}
@@ -42,15 +42,6 @@ def of(metrics, name, **labels):
     return metrics.get(f"cryptnono_{name}{{{inside}}}")
 
 
-def own_ids(watched, kind):
-    """Ids of this daemon's own BPF links or maps: there may be other daemons."""
-    own = set()
-    for fd in pathlib.Path(f"/proc/{watched.process.pid}/fdinfo").iterdir():
-        with contextlib.suppress(OSError):
-            own.update(int(n) for n in re.findall(rf"^{kind}_id:\s*(\d+)", fd.read_text(), re.M))
-    return own
-
-
 def bpftool(*arguments):
     return json.loads(subprocess.run(["bpftool", "--json", *arguments], check=True, capture_output=True).stdout or "null")
 
@@ -58,7 +49,7 @@ def bpftool(*arguments):
 def detach_connect_hook(watched):
     programs = {program["id"]: program.get("name") for program in bpftool("prog", "show")}
     for link in bpftool("link", "show"):
-        if link["id"] in own_ids(watched, "link") and programs.get(link["prog_id"]) == "flow_connect4":
+        if link["id"] in held_ids(watched.process.pid, "link") and programs.get(link["prog_id"]) == "flow_connect4":
             bpftool("link", "detach", "id", str(link["id"]))
             return
     raise AssertionError("no such link")
@@ -66,7 +57,7 @@ def detach_connect_hook(watched):
 
 def take_rules_away(watched):
     """The program finds no tables any more, and lets everybody pass."""
-    maps = {each["id"]: each for each in bpftool("map", "show") if each["id"] in own_ids(watched, "map")}
+    maps = {each["id"]: each for each in bpftool("map", "show") if each["id"] in held_ids(watched.process.pid, "map")}
     rules = next(number for number, each in maps.items() if each.get("name") == "rules" and each["type"] == "array_of_maps")
     bpftool("map", "delete", "id", str(rules), "key", "0", "0", "0", "0")
 
@@ -135,12 +126,11 @@ def test_detectors_that_are_off_have_none(daemon):
 
 
 def test_none_are_run_if_none_are_wanted(daemon):
-    before = canary_groups()
     watched = daemon(ALL + "canary: {interval: 0}\n", metrics=True, canaries=None)
     metrics = watched.metrics()
     assert of(metrics, "canary_successful", detector="execwhacker") is None
     assert of(metrics, "detector_up", detector="execwhacker") == 1
-    assert canary_groups() == before
+    assert f"cryptnono-canary-{watched.process.pid}" not in canary_groups()
 
 
 def fails(watched, detector, result):

@@ -314,8 +314,13 @@ def test_the_process_itself(daemon):
     boot = int(re.search(r"^btime (\d+)", pathlib.Path("/proc/stat").read_text(), re.M)[1])
     assert abs(before["process_start_time_seconds"] - (boot + int(fields[19]) / tick)) < 1.5  # btime is in whole seconds
     assert abs(before["process_start_time_seconds"] - time.time()) < 60
-    assert before["process_virtual_memory_bytes"] == pytest.approx(int(fields[20]), rel=0.2)
-    assert before["process_resident_memory_bytes"] == pytest.approx(int(fields[21]) * page, rel=0.2)
+
+    def memory_agrees():  # not while threads are being started
+        now = one.metrics()
+        fields = (proc / "stat").read_text().rsplit(")", 1)[1].split()
+        return (now["process_virtual_memory_bytes"] == pytest.approx(int(fields[20]), rel=0.2)
+                and now["process_resident_memory_bytes"] == pytest.approx(int(fields[21]) * page, rel=0.2))
+    wait_until(memory_agrees)
     # The connection of the scrape itself is open when it is counted, and perhaps not yet closed when we look; and what it
     # read to start with may be open still.
     wait_until(lambda: abs(one.metrics()["process_open_fds"] - len(list((proc / "fd").iterdir()))) <= 2)
