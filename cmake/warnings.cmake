@@ -6,6 +6,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 warns about its own std::string (gcc.gnu.org bug 105651) and about moved-from unique_ptrs in tl::expected.
   target_compile_options(cryptnono_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict -Wno-free-nonheap-object>)
 endif()
+if(CMAKE_UNITY_BUILD)
+  # A name of one file hides no name of another, but for this build.
+  target_compile_options(cryptnono_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-shadow>)
+endif()
 target_include_directories(cryptnono_warnings INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
 if(CRYPTNONO_SANITIZE)
   target_compile_options(cryptnono_warnings INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all
