@@ -150,7 +150,7 @@ class Daemon:
                 raise AssertionError(f"no line with {fields} in {self.lines[-5:]} {stderr}")
             self.lines.append(line)
 
-    def drain(self, seconds=0.3):
+    def drain(self, seconds=0.6):
         """Everything logged until nothing comes for a while."""
         while True:
             try:

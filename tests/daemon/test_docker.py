@@ -6,7 +6,7 @@ import time
 import pytest
 
 import dockerd as engine
-from conftest import B, VICTIMS, cgroup2
+from conftest import B, VICTIMS, cgroup2, wait_until
 
 BINDER = {"BINDER_REF_URL": "https://example.org/repository?a=b", "BINDER_CLIENT_IP": "203.0.113.7", "SECRET": "not to be told"}
 LABELS = {"repo2docker.ref": "HEAD", "repo2docker.repo": "https://example.org/repository"}
@@ -51,7 +51,7 @@ def test_a_kill_names_its_container(daemon, dockerd, scope):
     watched = start(daemon, dockerd, scope)
     container = dockerd.container("at-once", ["/pause", B], BINDER, LABELS)
     check(watched.wait_for(action="killed"), dockerd, "at-once", container)
-    assert dockerd.docker("inspect", "--format={{.State.Status}} {{.State.ExitCode}}", container) == "exited 137"
+    wait_until(lambda: dockerd.docker("inspect", "--format={{.State.Status}} {{.State.ExitCode}}", container) == "exited 137")
 
 
 def test_a_command_inside_is_named(daemon, dockerd, scope):

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import B, cgroup2, die_with_parent, own_containerd
+from conftest import B, cgroup2, die_with_parent, own_containerd, wait_until
 from pids import run_as, unused_pid
 
 BINDER = {"BINDER_REF_URL": "https://example.org/repository"}
@@ -42,7 +42,7 @@ def run_in(pid, argv):
                           timeout=10).returncode
 
 
-def kills(watched, count, timeout=10):
+def kills(watched, count, timeout=60):
     deadline = time.monotonic() + timeout
     while watched.count(action="killed") < count and time.monotonic() < deadline:
         pass
@@ -66,6 +66,8 @@ def test_a_storm_of_containers_every_kill_names_its_own(daemon, containerd):
             container = containerd.container(pod, name, ["/pause", *([B, word] if own else [])], BINDER)
             expected[word] = (container, f"jupyter-{i}", name)
             done += own
+            # Started is not executed yet: who removes it at once may be sooner than its command.
+            wait_until(lambda container=container: not own or not containerd.runs(container))
             for _ in range(0 if own else 3):
                 assert run_in(containerd.pid_of(container), ["/tell", B, word]) == -9
                 done += 1

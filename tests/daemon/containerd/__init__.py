@@ -165,6 +165,14 @@ state = "{self.root}/state"
                         raise
                     time.sleep(0.2)
 
+    def runs(self, container):
+        """Whether any process is in its cgroup."""
+        for path in pathlib.Path("/proc").glob("[0-9]*/cgroup"):
+            with contextlib.suppress(OSError):
+                if container in path.read_text():
+                    return True
+        return False
+
     def pid_of(self, container):
         """Of the first process of a container, as the node sees it."""
         pids = []
