@@ -12,6 +12,7 @@ namespace cryptnono::enforce {
 
 namespace {
 constexpr std::uint32_t kKernelThread = 0x00200000;  // PF_KTHREAD, include/linux/sched.h
+constexpr std::uint32_t kExiting = 0x00000004;       // PF_EXITING, include/linux/sched.h
 constexpr int kMaxGroups = 64;
 }  // namespace
 
@@ -79,10 +80,16 @@ Action Enforcer::act(const Target& target, const std::function<bool()>& still_ho
   };
   if (target.canary) return kill();
   const std::string cgroup = reader.read_cgroup(target.pid);
-  if (!policy->scope.contains(cgroup)) return done(Outcome::kRefused, "out of scope");
+  // What is just ending has given up its memory and its cgroup, but cannot be waited for yet.
+  const auto refuse = [&](std::string_view why) {
+    const auto now = reader.read_stat(target.pid);
+    const bool ending = !now || (now->flags & kExiting) != 0 || process->wait_end(0);
+    return ending ? done(Outcome::kGone) : done(Outcome::kRefused, why);
+  };
+  if (!policy->scope.contains(cgroup)) return refuse("out of scope");
   const Permission permission =
       policy->may_touch ? policy->may_touch(target.pid, cgroup) : Permission{};
-  if (still_holds && !still_holds()) return done(Outcome::kRefused, "no reason any more");
+  if (still_holds && !still_holds()) return refuse("no reason any more");
   if (permission.spared != container::Spared::kNot) {
     Action spared = done(Outcome::kSpared);
     spared.spared = permission.spared;

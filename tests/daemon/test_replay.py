@@ -50,8 +50,9 @@ def test_replay_says_of_each_exec_what_the_kernel_did(daemon, spawn, tmp_path):
     for i in range(ROUNDS):
         argv = [rng.choice([b"v", argument(rng)]), b"tag%d" % i, *(argument(rng) for _ in range(rng.randint(0, 4)))]
         (died if spawn(argv, executable=path) == -9 else lived).append((i, argv))
-    # What the kernel leaves to user space may have ended by itself before its verdict: that says what it would have been.
-    missed = {int(re.search(r"tag(\d+)", line["cmdline"])[1]) for line in d.drain(2) if line.get("action") == "missed-kill"}
+    # What the kernel leaves to user space may have ended by itself before its verdict, or be ending at the very signal: the line says
+    # what the verdict was.
+    missed = {int(re.search(r"tag(\d+)", line["cmdline"])[1]) for line in d.drain(2) if line.get("action") in ("missed-kill", "killed")}
     died += [each for each in lived if each[0] in missed]
     lived = [each for each in lived if each[0] not in missed]
     assert len(died) > 100 and len(lived) > 100, (len(died), len(lived))

@@ -263,7 +263,8 @@ def test_no_file_that_it_wrote_has_a_rule(daemon, spawn, sealed, key, tmp_path):
     replace(sealed, key.seal([WORD, "wxyz-another-pool"]))
     watched.wait_for(action="reloaded")
     watched.stop()
-    wait_until(lambda: f"{watched.process.pid} +++ exited" in trace.read_text(errors="replace"), timeout=60)
+    # strace writes pids in a column.
+    wait_until(lambda: re.search(rf"^{watched.process.pid} +\+\+\+ exited", trace.read_text(errors="replace"), re.M), timeout=60)
     text = trace.read_text(errors="replace")
     assert re.search(r'write\w*\(1<[^\n]*ready', text)  # it sees what is written
     writes = [line for line in text.splitlines() if "write" in line]
