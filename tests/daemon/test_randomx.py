@@ -14,7 +14,7 @@ from honest import honest_commands, missing_tools
 
 MINER = str(VICTIMS / "randomx_miner")
 MODES = str(VICTIMS / "round_modes")
-HONEST_SECONDS = float(os.environ.get("CRYPTNONO_HONEST_SECONDS", "60"))
+HONEST_SECONDS = float(os.environ.get("CRYPTNONO_HONEST_SECONDS", "30"))
 EMPTY = "bannedCommandStrings: []\n"
 
 
