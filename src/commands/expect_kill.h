@@ -3,11 +3,8 @@
 // success.
 #pragma once
 
-#include <chrono>
-#include <functional>
 #include <ostream>
 #include <string>
-#include <vector>
 
 namespace cryptnono::commands {
 
