@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+"""An emulated machine with a kernel of its own: starts it on a directory of files, and brings back what its script wrote.
+
+As a command, for whoever works on the tests:  tests/kernels/machine.py NEWEST|6.1|... [-a APPEND]... [-b BUILD] -- COMMAND...
+runs a shell command in it, as root, beside the binary (./cryptnono), the victims (./victims) and the daemon's tests (./tests).
+"""
+import argparse
+import dataclasses
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = ROOT / "tests/kernels"
+STORE = pathlib.Path(os.environ.get("CRYPTNONO_KERNELS", ROOT / "build/kernels"))
+# Release of Debian that has it. "newest" moves.
+SUITES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie", "newest": "sid"}
+# What the binary, the victims and the tests need. The binary's libraries are those that packaging/ knows as well.
+PACKAGES = """bash coreutils mount libc-bin dash sed grep gawk findutils tar gzip util-linux procps iproute2 kmod hostname python3 python3-pytest python3-yaml strace
+    libbpf1 libelf1 libyaml-0-2 libre2-9 libcurl4 libprotobuf32 libnghttp2-14 libsodium23 libssl3 libfmt9 librandomx-dev ca-certificates age""".split()
+
+
+@dataclasses.dataclass
+class Result:
+    status: int | None  # of the script; None: it never came to its end
+    output: str         # of the script
+    console: str
+    files: pathlib.Path  # what it left in /run/results
+
+
+def kernel(name, arch="amd64"):
+    """Directory of a kernel; fetched if it is not there, or no longer the current one of its suite."""
+    directory = STORE / (name if arch == "amd64" else f"{name}-{arch}")
+    subprocess.run([HERE / "debian", "kernel", SUITES[name], arch, directory], check=True, stdout=sys.stderr)
+    return directory
+
+
+def root_disk(arch="amd64", name="root", packages=()):
+    directory = STORE / f"{name}-{arch}"
+    subprocess.run([HERE / "debian", "root", arch, directory, *PACKAGES, *packages], check=True, stdout=sys.stderr)
+    return directory / "disk"
+
+
+def run(kernel_dir, disk, payload, work, append="", minutes=10, memory=1536, cpus=2, arch="amd64", on_console=None):
+    """Starts a machine; `payload` is a directory with the script `guest`, `work` one for this machine's disks and its log."""
+    work.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["tar", "-C", payload, "--hard-dereference", "-cf", work / "payload.tar", "."], check=True)
+    results = work / "results.tar"
+    with open(results, "wb") as out:
+        out.truncate(64 << 20)
+    emulator = {"amd64": ["qemu-system-x86_64", "-cpu", "max", "-device", "virtio-rng-pci"],
+                "arm64": ["qemu-system-aarch64", "-machine", "virt", "-cpu", "max,pauth-impdef=on", "-device", "virtio-rng-pci"]}[arch]
+    console = {"amd64": "ttyS0", "arm64": "ttyAMA0"}[arch]
+    command = [*emulator, "-accel", "tcg,thread=multi", "-smp", str(cpus), "-m", str(memory), "-nodefaults", "-nographic", "-serial", "stdio",
+               "-no-reboot", "-kernel", kernel_dir / "vmlinuz", "-initrd", kernel_dir / "initrd",
+               "-append", f"console={console} quiet panic=-1 {append}",
+               "-drive", f"file={disk},if=virtio,format=raw,readonly=on", "-drive", f"file={work}/payload.tar,if=virtio,format=raw,readonly=on",
+               "-drive", f"file={results},if=virtio,format=raw"]
+    log = work / "console"
+    with open(log, "wb") as out:
+        try:
+            subprocess.run([str(each) for each in command], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, timeout=minutes * 60,
+                           check=False)
+        except subprocess.TimeoutExpired:
+            out.write(f"\nnot done after {minutes} minutes\n".encode())
+    files = work / "results"
+    shutil.rmtree(files, ignore_errors=True)
+    files.mkdir()
+    # A machine that never came to its end leaves no archive.
+    subprocess.run(["tar", "-C", files, "-xf", results], check=False, stderr=subprocess.DEVNULL)
+    results.unlink()
+    (work / "payload.tar").unlink()
+
+    def text(name):
+        path = files / name
+        return path.read_text(errors="replace") if path.exists() else ""
+    return Result(int(text("status")) if text("status").strip() else None, text("output"), log.read_text(errors="replace"), files)
+
+
+def fill_payload(directory, build, tests=True):
+    """The binary without its debugging symbols, the victims, the daemon's tests."""
+    subprocess.run(["strip", "-o", directory / "cryptnono", build / "bin/cryptnono"], check=True)
+    shutil.copytree(build / "victims", directory / "victims", ignore=lambda _, names: [n for n in names if n.startswith(("CMake", "cmake", "CTest"))])
+    if tests:
+        shutil.copytree(ROOT / "tests/daemon", directory / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kernel", choices=SUITES)
+    parser.add_argument("-a", "--append", action="append", default=[], help="for the kernel's command line: cgroups=hybrid, lsm=...,bpf")
+    parser.add_argument("-b", "--build", type=pathlib.Path, default=ROOT / "build/release")
+    parser.add_argument("-m", "--minutes", type=float, default=10)
+    parser.add_argument("-f", "--file", action="append", default=[], type=pathlib.Path, help="another file or directory for the machine")
+    parser.add_argument("command", nargs="+")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="machine-") as directory:
+        payload = pathlib.Path(directory) / "payload"
+        payload.mkdir()
+        fill_payload(payload, given.build)
+        for each in given.file:
+            (shutil.copytree if each.is_dir() else shutil.copy)(each, payload / each.name)
+        (payload / "guest").write_text("export CRYPTNONO_BUILD=$PWD CRYPTNONO_BIN=$PWD/cryptnono\n" + " ".join(given.command) + "\n")
+        result = run(kernel(given.kernel), root_disk(), payload, pathlib.Path(directory) / "work", " ".join(given.append), given.minutes)
+    sys.stderr.write(result.console if result.status is None else "".join(line for line in result.console.splitlines(True) if "GUEST" in line))
+    sys.stdout.write(result.output)
+    return 1 if result.status is None else result.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
