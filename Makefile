@@ -3,10 +3,10 @@ BUILD := build/release
 BINARY := $(BUILD)/bin/cryptnono
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test run bench lint format asan fuzz image deb clean
+.PHONY: help build demo test test-kernels run bench lint format asan fuzz image deb clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 build: ## build the release binary, build/release/bin/cryptnono
 	@scripts/install_packages build test bench
@@ -17,9 +17,13 @@ demo: build ## show the main job in a sandbox cgroup of its own
 	@$(BINARY) demo --victims $(BUILD)/victims
 
 test: build ## run every test that this machine can run
-	@scripts/install_packages image deb
+	@scripts/install_packages image deb kernels
 	@scripts/run_tests $(CURDIR)/$(BUILD)
 	@scripts/check_leftovers
+
+test-kernels: build ## run the daemon's tests on each kernel that is promised, emulated (GUESTS=NAME,...: fewer; WRITE=1: docs/kernels.md)
+	@scripts/install_packages kernels
+	@CRYPTNONO_GUESTS=$(GUESTS) CRYPTNONO_WRITE=$(WRITE) scripts/run_tests $(CURDIR)/$(BUILD) -R '^kernels$$'
 
 run: build ## run the daemon in the foreground, in a cgroup made for it (SCOPE=host: the whole machine)
 	@scripts/run_daemon $(BINARY)

@@ -14,6 +14,7 @@
 #include "commands/demo.h"
 #include "commands/describe.h"
 #include "commands/doctor.h"
+#include "commands/doctor_programs.h"
 #include "commands/execwhacker_flags.h"
 #include "commands/expect_kill.h"
 #include "commands/explain.h"
@@ -148,6 +149,17 @@ int main(int argc, char** argv) {
 
   CLI::App* doctor =
       cli.add_subcommand("doctor", "Say what this kernel and these privileges allow");
+  cryptnono::commands::DoctorPrograms doctor_programs;
+  CLI::Option* programs_flag = doctor->add_flag(
+      "--programs", doctor_programs.wanted,
+      "Instead: what the kernel's verifier says of each BPF program, and its sizes");
+  doctor->add_flag("--json", doctor_programs.json, "The programs as JSON")->needs(programs_flag);
+  doctor
+      ->add_option("--object", doctor_programs.objects,
+                   "Instead of its own programs: those of a BPF object file; may be given several "
+                   "times")
+      ->allow_extra_args(false)
+      ->needs(programs_flag);
   // Not for users: what the daemon runs to prove itself.
   std::vector<std::string> canary_act;
   CLI::App* canary = cli.add_subcommand("canary", "")->group("");
@@ -205,6 +217,8 @@ int main(int argc, char** argv) {
   for (const auto& command : rules_commands) {
     if (command.parser->parsed()) return command.run();
   }
+  if (doctor_programs.wanted)
+    return cryptnono::commands::run_doctor_programs(doctor_programs, std::cout, std::cerr);
   if (doctor->parsed()) return cryptnono::commands::run_doctor(std::cout);
   if (demo->parsed()) return cryptnono::commands::run_demo(victims, std::cout);
   return static_cast<int>(ExitCode::kUsage);

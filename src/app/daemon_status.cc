@@ -8,6 +8,7 @@
 #include "base/json_line.h"
 #include "container/cgroup_table.h"
 #include "http/control_socket.h"
+#include "kernel/obstacle.h"
 #include "metrics/catalog.h"
 #include "proc/proc_reader.h"
 #include "proc/process.h"
@@ -25,6 +26,9 @@ Result<void> Daemon::stand_by(config::Config config, const Error& error) {
   for (const Lack each : {Lack::kBpf, Lack::kPerfmon}) {
     if (!status::granted(each)) lack(each, "", error.message);
   }
+  if (const auto btf = kernel::has_btf(); !btf) lack(Lack::kBtf, "", btf.error().message);
+  if (const auto may = kernel::may_read_kernel(); !may)
+    lack(Lack::kKernelMemory, "", may.error().message);
   for (std::size_t i = 0; i < kDetectors; ++i) {
     if (enabled_.at(i)) log_unavailable(metrics::values::kDetector.at(i), error);
   }

@@ -26,6 +26,7 @@
 #include "detect/flow/flow_program.h"
 #include "detect/fpu/fpu_program.h"
 #include "kernel/cgroup_events.h"
+#include "kernel/obstacle.h"
 #include "match/tables.h"
 #include "proc/proc_reader.h"
 #include "proc/process.h"
@@ -66,12 +67,6 @@ class Report {
   std::ostream& out_;
   ExitCode code_ = ExitCode::kOk;
 };
-
-Result<void> try_btf() {
-  if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
-    return fail_errno("/sys/kernel/btf/vmlinux", errno);
-  return {};
-}
 
 Result<void> try_root_pid_namespace() {
   if (proc::in_initial_pid_namespace()) return {};
@@ -309,7 +304,8 @@ int run_doctor(std::ostream& out) {
   uname(&kernel);
   out << "kernel " << kernel.release << ' ' << kernel.machine << ", user id " << geteuid() << '\n';
   Report report(out);
-  report.line("kernel type information (BTF)", try_btf(), "nothing can be loaded", true);
+  report.line(Lack::kBtf, kernel::has_btf(), true);
+  report.line(Lack::kKernelMemory, kernel::may_read_kernel(), true);
   try_rights(report);
   try_exec_hook(report);
   try_fpu_hook(report);

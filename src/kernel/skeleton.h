@@ -11,6 +11,8 @@
 #include <string>
 
 #include "base/result.h"
+#include "kernel/obstacle.h"
+#include "kernel/verifier_report.h"
 
 namespace cryptnono::kernel {
 
@@ -24,7 +26,10 @@ class Skeleton {
     return Skeleton(skeleton);
   }
 
-  Result<void> load() { return check(T::load(skeleton_.get()), "cannot load the BPF object"); }
+  Result<void> load() {
+    const LoadRecording recording(skeleton_->obj);
+    return check(T::load(skeleton_.get()), "cannot load the BPF object", obstacles);
+  }
   Result<void> attach() {
     return check(T::attach(skeleton_.get()), "cannot attach the BPF programs");
   }
@@ -39,9 +44,11 @@ class Skeleton {
   };
   explicit Skeleton(T* skeleton) : skeleton_(skeleton) {}
 
-  static Result<void> check(int error, std::string_view what) {
+  static Result<void> check(int error, std::string_view what, std::string (*why)() = nullptr) {
     if (error == 0) return {};
-    return fail_errno(what, -error);
+    Error said = fail_errno(what, -error).value();
+    if (why != nullptr) said.message += why();
+    return tl::unexpected(std::move(said));
   }
 
   std::unique_ptr<T, Destroy> skeleton_;

@@ -10,6 +10,8 @@ namespace cryptnono::status {
 
 // In the order of kLacks, which is the order in which they are told.
 enum class Lack : std::uint8_t {
+  kBtf,
+  kKernelMemory,
   kBpf,
   kPerfmon,
   kKill,
@@ -36,6 +38,10 @@ struct LackWords {
 };
 
 inline constexpr std::array<LackWords, static_cast<std::size_t>(Lack::kCount)> kLacks{{
+    {"kernel type information (BTF)", "no detector runs",
+     "a kernel that is built with CONFIG_DEBUG_INFO_BTF"},
+    {"read the kernel's memory (lockdown)", "no detector runs",
+     "start the kernel with lockdown=integrity, or without lockdown"},
     {"load BPF programs (CAP_BPF)", "no detector runs", "add CAP_BPF"},
     {"trace the kernel by BPF (CAP_PERFMON)", "no detector runs", "add CAP_PERFMON"},
     {"signal the processes of other users (CAP_KILL)",

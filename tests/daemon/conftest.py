@@ -22,6 +22,8 @@ BUILD = pathlib.Path(os.environ.get("CRYPTNONO_BUILD", "build/release"))
 BINARY = os.environ.get("CRYPTNONO_BIN", str(BUILD / "bin" / "cryptnono"))
 VICTIMS = BUILD / "victims"
 B = "cryptnono.banned.string1"  # the embedded default's test string
+# How much slower than a machine of today this one is, such as an emulated one (tests/kernels): all time-outs grow by it.
+SLOW = float(os.environ.get("CRYPTNONO_SLOW", "1"))
 
 _numbers = itertools.count()
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])  # of those that share the tests, see CMakeLists.txt
@@ -50,16 +52,31 @@ def pytest_collection_modifyitems(items):
         reason = "needs root to load BPF programs"
     elif not os.path.exists("/sys/kernel/btf/vmlinux"):
         reason = "the kernel has no BTF"
-    elif not cgroup2():
-        reason = "cgroup v2 is not mounted"
+    elif not cgroup_root():
+        reason = "no cgroups are mounted"
     if reason:
         for item in items:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """The last lines of its daemons, beside why a test failed."""
+    report = (yield).get_result()
+    start = getattr(item, "funcargs", {}).get("daemon")
+    if report.failed and start is not None:
+        for one in start.running:
+            report.sections.append(("Captured stdout: the daemon's last lines", "\n".join(map(json.dumps, one.lines[-20:])) + "\n"))
+
+
 def cgroup2():
     with open("/proc/mounts") as mounts:
         return next((line.split()[1] for line in mounts if line.split()[2] == "cgroup2"), None)
+
+
+def cgroup_root():
+    """Of the hierarchy in which tests make their cgroups: v2, or where there is none, a hierarchy of v1. None: there is neither."""
+    return cgroup2() or cgroup1("pids") or cgroup1("freezer")
 
 
 def cgroup1(controller):
@@ -71,7 +88,7 @@ def cgroup1(controller):
 
 def wait_until(condition, timeout=15):
     """The first true value of it."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * SLOW
     while not (value := condition()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -86,7 +103,7 @@ class Cgroup:
     """A cgroup directory; everything in it is killed and it is removed at the end."""
 
     def __init__(self):
-        self.path = pathlib.Path(cgroup2()) / f"cryptnono-test-{os.getpid()}-{next(_numbers)}"
+        self.path = pathlib.Path(cgroup_root()) / f"cryptnono-test-{os.getpid()}-{next(_numbers)}"
         self.path.mkdir()
         self.procs = self.path / "cgroup.procs"
 
@@ -133,7 +150,7 @@ class Daemon:
 
     def wait_for(self, timeout=10, **fields):
         """The first line, old or new, with these fields."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * SLOW
         seen = 0
         while True:
             for line in self.lines[seen:]:
@@ -154,7 +171,7 @@ class Daemon:
         """Everything logged until nothing comes for a while."""
         while True:
             try:
-                line = self._queue.get(timeout=seconds)
+                line = self._queue.get(timeout=seconds * SLOW ** 0.5)  # a silence, which is always waited for
             except queue.Empty:
                 return self.lines
             if line is None:
@@ -165,13 +182,13 @@ class Daemon:
         return sum(all(line.get(k) == v for k, v in fields.items()) for line in self.drain())
 
     def metrics(self):
-        text = urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=5).read().decode()
+        text = urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=5 * SLOW).read().decode()
         return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1])
                 for line in text.splitlines() if line and not line.startswith("#")}
 
     def wait_until_up(self, timeout=20):
         """For who does not read its log."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * SLOW
         while True:
             with contextlib.suppress(OSError):
                 if self.metrics()['cryptnono_detector_up{detector="execwhacker"}'] == 1:
@@ -186,7 +203,7 @@ class Daemon:
     def stop(self, expect=0):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(timeout=10)
+        code = self.process.wait(timeout=10 * SLOW)
         stderr = self.process.stderr.read()
         assert expect is None or code == expect, stderr
         assert "Sanitizer" not in stderr, stderr
@@ -237,6 +254,7 @@ def daemon(sandbox, tmp_path):
             one.wait_for(action="ready", timeout=60)
         return one
 
+    start.running = running
     yield start
     for one in running:
         one.stop(expect=0 if one.process.returncode is None else None)
@@ -283,7 +301,7 @@ class Spawner:
 
     def __call__(self, argv, timeout=10, **options):
         """Runs to the end; the return code, -9 if it was killed."""
-        return self.start(argv, **options).wait(timeout=timeout)
+        return self.start(argv, **options).wait(timeout=timeout * SLOW)
 
 
 @pytest.fixture
@@ -302,6 +320,6 @@ def storm(*arguments, victim=VICTIMS / "first_act", argv=("victim",), procs=None
     if procs:
         command += ["-c", str(procs)]
     command += [str(a) for a in arguments] + [str(victim)] + ["x" + str(a) for a in argv]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300 * SLOW)
     assert done.returncode == 0, (done.returncode, done.stderr)
     return json.loads(done.stdout)

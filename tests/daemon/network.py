@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 
-from conftest import die_with_parent
+from conftest import SLOW, die_with_parent
 
 # Of the peer. The first of each family are private by Python's ipaddress; what follows is public.
 PRIVATE4 = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "198.51.100.7"]
@@ -78,10 +78,10 @@ class Network:
         self.sniffer = None
 
     def _namespace(self):
-        holder = subprocess.Popen(["unshare", "-n", "sleep", "600"], preexec_fn=die_with_parent)
+        holder = subprocess.Popen(["unshare", "-n", "sleep", str(600 * SLOW)], preexec_fn=die_with_parent)
         self.running.append(holder)
         mine = os.readlink("/proc/self/ns/net")
-        for _ in range(200):
+        for _ in range(int(200 * SLOW)):
             if os.readlink(f"/proc/{holder.pid}/ns/net") != mine:
                 return holder.pid
             time.sleep(0.01)
@@ -91,7 +91,7 @@ class Network:
         return ["nsenter", "-t", str(pid), "-n", *[str(a) for a in argv]]
 
     def _run(self, *argv, inside):
-        subprocess.run(self._inside(inside, argv), check=True, timeout=10)
+        subprocess.run(self._inside(inside, argv), check=True, timeout=10 * SLOW)
 
     def client(self, argv):
         return self._inside(self.client_pid, argv)
@@ -116,7 +116,7 @@ class Network:
 
     def arrived(self, address):
         """Packets that have come to this address since sniff()."""
-        time.sleep(0.1)
+        time.sleep(0.1 * SLOW ** 0.5)
         with contextlib.suppress(BlockingIOError):
             while True:
                 self.seen += os.read(self.sniffer.stdout.fileno(), 65536)

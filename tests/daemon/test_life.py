@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import B, BINARY, VICTIMS, Cgroup, held_ids, storm, wait_until
+from conftest import B, BINARY, SLOW, VICTIMS, Cgroup, held_ids, storm, wait_until
 
 VICTIM = VICTIMS / "first_act"
 
@@ -69,7 +69,7 @@ def test_scan_at_start_kills_what_ran_before(daemon, spawn):
     child = spawn.start(["sh", "-c", f"sleep 30; : {B}"])
     time.sleep(0.2)
     d = daemon(arguments=["--scan-interval", "0"], metrics=True)
-    assert child.wait(timeout=5) == -9
+    assert child.wait(timeout=5 * SLOW) == -9
     assert d.wait_for(action="killed")["source"] == "psutil.process_iter"
     assert d.metrics()['cryptnono_execwhacker_processes_killed_total{source="psutil.process_iter"}'] == 1
 
@@ -79,7 +79,7 @@ def test_scan_finds_a_process_whose_main_thread_has_ended(daemon, spawn):
     child = spawn.start(["/usr/bin/python3", "-c", script, B])
     time.sleep(0.5)
     daemon()
-    assert child.wait(timeout=5) == -9
+    assert child.wait(timeout=5 * SLOW) == -9
 
 
 def test_a_scan_that_spares_says_so_once(daemon, spawn):
@@ -134,7 +134,7 @@ def test_what_new_rules_ban_is_killed_where_it_runs(daemon, spawn):
     time.sleep(0.3)
     assert child.poll() is None
     d.files[0].write_text(f"bannedCommandStrings: [{B}]\n")
-    assert child.wait(timeout=5) == -9
+    assert child.wait(timeout=5 * SLOW) == -9
 
 
 def test_a_detector_that_is_off_can_be_switched_on(daemon, spawn):
@@ -185,7 +185,7 @@ def test_an_end_leaves_nothing_behind(daemon, spawn, number, code):
     loaded = held_ids(d.process.pid, "prog")
     assert len(loaded) > 1 and loaded <= programs()
     d.process.send_signal(number)
-    assert d.process.wait(timeout=10) == code
+    assert d.process.wait(timeout=10 * SLOW) == code
     wait_until(lambda: not programs() & loaded)  # the kernel frees programs after a grace period
     assert spawn(["true", B]) == 0
 

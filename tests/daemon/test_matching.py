@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from conftest import B, VICTIMS, storm
+from conftest import B, SLOW, VICTIMS, storm
 
 VICTIM = VICTIMS / "first_act"
 SLEEP = "sleep 30"  # longer than any test waits: who is not killed times out
@@ -145,7 +145,7 @@ def test_C7_E9_string_at_the_end_of_a_page(daemon, sandbox):
 def test_C8_C11_E10_arguments_rewritten_by_another_thread(daemon, sandbox):
     daemon()
     done = subprocess.run([str(VICTIMS / "race_argv"), str(sandbox.procs), str(VICTIMS / "tell_argv"), "x" + B, "2000"],
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=60 * SLOW)
     assert done.returncode == 0, done.stderr
     # The victim itself says, by its exit, which arguments it really got.
     killed, lived, banned_lived = map(int, done.stdout.split())

@@ -112,7 +112,7 @@ def test_a_pod_label_and_a_container_name_protect(start, containerd):
     watched.wait_for(action="spared", allowedby="protected:container-name")
 
 
-def test_a_user_and_an_executable_protect(start, sandbox, spawn, daemon, tmp_path):
+def test_a_user_and_an_executable_protect(sandbox, spawn, daemon, tmp_path):
     copy = tmp_path / "honest"
     shutil.copy("/bin/sleep", copy)
     os.chmod(tmp_path, 0o755)

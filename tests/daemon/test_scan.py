@@ -11,7 +11,7 @@ import tarfile
 
 import pytest
 
-from conftest import VICTIMS
+from conftest import SLOW, VICTIMS
 from network import PUBLIC4, SILENT, Network
 
 SCAN = VICTIMS / "scan_act"
@@ -40,7 +40,7 @@ def scan(net, spawn):
     """Runs scan_act in the client's namespace: exit code, words that it printed."""
     def run(*arguments, timeout=60):
         child = spawn.start(net.client([SCAN, *arguments]), stdout=subprocess.PIPE, text=True)
-        out = child.communicate(timeout=timeout)[0].split()
+        out = child.communicate(timeout=timeout * SLOW)[0].split()
         return child.returncode, out
     return run
 

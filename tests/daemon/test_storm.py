@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import B, VICTIMS, storm
+from conftest import B, SLOW, VICTIMS, storm
 
 VICTIM = VICTIMS / "first_act"
 
@@ -89,7 +89,7 @@ def test_a_full_decision_ring_is_made_up_for_by_a_scan(daemon, sandbox, spawn):
     time.sleep(0.3)
     assert late.poll() is None
     d.process.send_signal(signal.SIGCONT)
-    assert late.wait(timeout=10) == -9
+    assert late.wait(timeout=10 * SLOW) == -9
     assert d.metrics()['cryptnono_events_lost_total{detector="execwhacker",reason="decisions-ring-full"}'] > 0
 
 

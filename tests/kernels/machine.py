@@ -44,8 +44,9 @@ def root_disk(arch="amd64", name="root", packages=()):
     return directory / "disk"
 
 
-def run(kernel_dir, disk, payload, work, append="", minutes=10, memory=1536, cpus=2, arch="amd64", on_console=None):
-    """Starts a machine; `payload` is a directory with the script `guest`, `work` one for this machine's disks and its log."""
+def run(kernel_dir, disk, payload, work, append="", minutes=10, memory=1536, cpus=2, arch="amd64", image=None):
+    """Starts a machine; `payload` is a directory with the script `guest`, `work` one for this machine's disks and its log; `image`: another
+    file than the directory's kernel."""
     work.mkdir(parents=True, exist_ok=True)
     subprocess.run(["tar", "-C", payload, "--hard-dereference", "-cf", work / "payload.tar", "."], check=True)
     results = work / "results.tar"
@@ -55,7 +56,7 @@ def run(kernel_dir, disk, payload, work, append="", minutes=10, memory=1536, cpu
                 "arm64": ["qemu-system-aarch64", "-machine", "virt", "-cpu", "max,pauth-impdef=on", "-device", "virtio-rng-pci"]}[arch]
     console = {"amd64": "ttyS0", "arm64": "ttyAMA0"}[arch]
     command = [*emulator, "-accel", "tcg,thread=multi", "-smp", str(cpus), "-m", str(memory), "-nodefaults", "-nographic", "-serial", "stdio",
-               "-no-reboot", "-kernel", kernel_dir / "vmlinuz", "-initrd", kernel_dir / "initrd",
+               "-no-reboot", "-kernel", image or kernel_dir / "vmlinuz", "-initrd", kernel_dir / "initrd",
                "-append", f"console={console} quiet panic=-1 {append}",
                "-drive", f"file={disk},if=virtio,format=raw,readonly=on", "-drive", f"file={work}/payload.tar,if=virtio,format=raw,readonly=on",
                "-drive", f"file={results},if=virtio,format=raw"]
