@@ -48,13 +48,13 @@ def test_an_object_file_that_is_none_is_an_error(tmp_path):
 
 def test_a_bound_that_is_exceeded_is_told_with_program_kernel_figure_and_bound():
     recorded = {"a/first": 800}
-    [line] = bounds.exceeded(REPORT, {"instructions": 400000, "growth": 0.15, "recorded": {"6.1": recorded}})
-    assert line == "a/first on 6.1.0-1-cloud-amd64: 1000 instructions verified, more than 920, which is 15% above the recorded 800"
-    [line] = bounds.exceeded(REPORT, {"instructions": 999, "growth": 0.15, "recorded": {}})
+    [line] = bounds.exceeded(REPORT, {"instructions": 400000, "growth_percent": 15, "recorded": {"6.1": recorded}})
+    assert line == "a/first on 6.1.0-1-cloud-amd64: 1000 instructions verified, more than 920, which is 15 % above the recorded 800"
+    [line] = bounds.exceeded(REPORT, {"instructions": 999, "growth_percent": 15, "recorded": {}})
     assert line == "a/first on 6.1.0-1-cloud-amd64: 1000 instructions verified, more than 999"
-    assert bounds.exceeded(REPORT, {"instructions": 1000, "growth": 0.15, "recorded": {"6.1": {"a/first": 870}}}) == []
+    assert bounds.exceeded(REPORT, {"instructions": 1000, "growth_percent": 15, "recorded": {"6.1": {"a/first": 870}}}) == []
 
 
 def test_a_program_of_which_nothing_is_recorded_is_told():
-    [line] = bounds.exceeded(REPORT, {"instructions": 1000, "growth": 0.15, "recorded": {"6.1": {}}})
+    [line] = bounds.exceeded(REPORT, {"instructions": 1000, "growth_percent": 15, "recorded": {"6.1": {}}})
     assert "a/first on 6.1" in line and "nothing recorded" in line

@@ -39,10 +39,10 @@ def exceeded(report, bounds):
         if name not in recorded:
             lines.append(f"{name} on {release}: {figure} instructions verified, and nothing recorded (tests/kernels/bounds.py --record)")
             continue
-        bound = int(recorded[name] * (1 + bounds["growth"]))
+        bound = recorded[name] * (100 + bounds["growth_percent"]) // 100
         if figure > bound:
             lines.append(f"{name} on {release}: {figure} instructions verified, more than {bound}, "
-                         f"which is {bounds['growth']:.0%} above the recorded {recorded[name]}")
+                         f"which is {bounds['growth_percent']} % above the recorded {recorded[name]}")
     return lines
 
 
