@@ -47,7 +47,7 @@ struct {
 
 /* Appends the three texts to the event. The process does not run, so its arguments are still those that were matched.
  */
-static __always_inline __u32 capture(struct exec_context *exec)
+static __always_inline __u32 capture(struct exec_context *exec, enum memory memory)
 {
 	struct exec_event *event = &exec->scratch->event;
 	__u8 *payload = exec->scratch->text;
@@ -73,7 +73,9 @@ static __always_inline __u32 capture(struct exec_context *exec)
 	barrier_var(argv_bytes);
 	if (argv_bytes > EXEC_ARGV_MAX)
 		argv_bytes = EXEC_ARGV_MAX;
-	if (bpf_probe_read_user(payload + used, argv_bytes, (void *)exec->argv_begin)) {
+	if (memory == MEMORY_WALKED
+		    ? !read_walked(&walk_scratch_of(exec)->walk, payload + used, argv_bytes, exec->argv_begin)
+		    : bpf_probe_read_user(payload + used, argv_bytes, (void *)exec->argv_begin)) {
 		argv_bytes = 0;
 		event->flags |= EXEC_UNREADABLE;
 	}
@@ -132,10 +134,10 @@ static __always_inline void act(struct exec_event *event, const struct place *pl
 	}
 }
 
-static __always_inline void tell(struct exec_context *exec, struct exec_stats *stats)
+static __always_inline void tell(struct exec_context *exec, struct exec_stats *stats, enum memory memory)
 {
 	struct exec_event *event = &exec->scratch->event;
-	__u32 size = capture(exec);
+	__u32 size = capture(exec, memory);
 
 	if (size > sizeof(exec->scratch->text))
 		return;
@@ -181,7 +183,7 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	exec.argv_begin = task->mm->arg_start;
 	exec.argv_end = task->mm->arg_end;
 	exec.path_begin = resolve_path(&exec.scratch->path, bprm->file, &exec.path_complete);
-	match_all(&exec);
+	match_all(&exec, MEMORY_CURRENT);
 	flags = exec.state->run.flags;
 	groups = exec.state->run.groups;
 	canary = groups & settings.canary_groups && in_canary();
@@ -214,7 +216,9 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	act(event, &place, counters, defer);
 	if (event->verdict) {
 		describe(event, &exec.scratch->names);
-		tell(&exec, counters);
+		tell(&exec, counters, MEMORY_CURRENT);
 	}
 	return 0;
 }
+
+#include "lib/exec_refuse.bpf.h"

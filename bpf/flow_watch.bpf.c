@@ -6,6 +6,7 @@
  * Hooks, all in the process itself:
  *   cgroup/connect4, connect6   before the protocol's connect, for TCP and UDP: can refuse, so no packet leaves.
  *   cgroup/sendmsg4, sendmsg6   UDP without connect.
+ *   lsm/socket_connect          where BPF LSM is active, ahead of the others: see lib/flow_refuse.bpf.h.
  *   inet_sock_set_state         TCP enters SYN_SENT: every connection, on cgroup v1 too. Cannot refuse: a SYN leaves.
  *                               Only where the others are not, and for the answers that `onlyFailed` asks for.
  *
@@ -261,3 +262,5 @@ int BPF_PROG(flow_state, const struct sock *sk, int old_state, int new_state)
 	judge(&act, sk, seen ^ 1);
 	return 0;
 }
+
+#include "lib/flow_refuse.bpf.h"

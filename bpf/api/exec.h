@@ -32,6 +32,7 @@ enum exec_verdict {
 #define EXEC_SIGNAL_FAILED 2U
 #define EXEC_PATH_TRUSTED 4U /* the executable is root's, nobody else may write it, and it is not on FUSE */
 #define EXEC_PATH_CUT 8U     /* `path` lacks its beginning */
+#define EXEC_REFUSED 32U     /* EXEC_KILLED: execve failed, so the new image was never there */
 #define EXEC_UNREADABLE 16U  /* part of the arguments could not be read in the kernel (paged out) */
 
 struct exec_event {
@@ -71,12 +72,14 @@ struct exec_stats {
 	__u64 lost_events;    /* records that found `events` full */
 	__u64 lost_decisions; /* records that found `decisions` full: user space must scan */
 	__u64 lost_kills;     /* of `lost_events`: kills */
+	__u64 prevented;      /* of `killed`: refused before the new image took effect (exec_refuse) */
+	__u64 unproven;	      /* execs that exec_refuse could not read and left to exec_match */
 };
 
 MATCH_ASSERT(sizeof(struct exec_event) == 96 + sizeof(struct origin));
 MATCH_ASSERT(__builtin_offsetof(struct exec_event, rule) == 40);
 MATCH_ASSERT(__builtin_offsetof(struct exec_event, verdict) == 72);
 MATCH_ASSERT(__builtin_offsetof(struct exec_event, comm) == 80);
-MATCH_ASSERT(sizeof(struct exec_stats) == 88);
+MATCH_ASSERT(sizeof(struct exec_stats) == 104);
 
 #endif

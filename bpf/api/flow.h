@@ -153,6 +153,7 @@ enum flow_hook {
 	FLOW_HOOK_STATE = 0,   /* inet_sock_set_state, SYN_SENT */
 	FLOW_HOOK_CONNECT = 1, /* cgroup/connect4, connect6 */
 	FLOW_HOOK_SENDMSG = 2, /* cgroup/sendmsg4, sendmsg6 */
+	FLOW_HOOK_LSM = 3,     /* lsm/socket_connect */
 };
 
 /* flow_event.flags */
@@ -203,6 +204,7 @@ struct flow_counters {
 	__u64 lost_counts;   /* connects that were not counted: another CPU held the unit */
 	__u64 lost_pending;  /* connections whose answer will not be seen */
 	__u64 lost_kills[2]; /* of `lost_events`: kills for a ban, kills for a scan */
+	__u64 prevented;     /* of `killed`: by flow_refuse */
 };
 
 MATCH_ASSERT(sizeof(struct flow_family) == 32);

@@ -10,7 +10,14 @@
 
 #include "../api/exec.h"
 #include "origin.bpf.h"
+#include "page_walk.bpf.h"
 #include "path.bpf.h"
+
+/* Where the arguments are read: a constant of each program, so that none has the other's code. */
+enum memory {
+	MEMORY_CURRENT, /* in the memory of the current process */
+	MEMORY_WALKED,	/* in one that is not current yet: exec_refuse.bpf.h */
+};
 
 /* One generation of the rules; the inner map's size is its own. */
 struct rule_tables {
@@ -72,6 +79,16 @@ struct {
 	__type(key, __u32);
 	__type(value, struct exec_scratch);
 } scratches SEC(".maps");
+
+/* The scratch of a program that walks: more than one program may be in one at a time, see take_walk_scratch(). */
+struct walk_scratch {
+	struct exec_scratch exec;
+	struct page_walk walk;
+	struct argument_area area;
+	__u32 busy;
+	__u32 pad;
+};
+
 static __always_inline void *match_page(const struct match_view *view, __u32 index)
 {
 	return bpf_map_lookup_elem(view->tables, &index);
@@ -121,6 +138,17 @@ static __noinline __u64 second_argument(struct exec_context *exec)
 	return first.found && first.address < exec->argv_end ? first.address : 0;
 }
 
+/* Of a program whose memory is MEMORY_WALKED. */
+static __always_inline struct walk_scratch *walk_scratch_of(const struct exec_context *exec)
+{
+	return (struct walk_scratch *)exec->scratch;
+}
+
+static __always_inline __u64 find_second_argument(struct exec_context *exec, enum memory memory)
+{
+	return memory == MEMORY_WALKED ? walk_scratch_of(exec)->area.second : second_argument(exec);
+}
+
 static __always_inline long load_path(struct exec_context *exec)
 {
 	__u32 length = (EXEC_PATH_MAX - exec->path_begin) & (EXEC_PATH_MAX - 1);
@@ -137,14 +165,14 @@ static __always_inline long load_path(struct exec_context *exec)
 
 /* The space stands there for the word machine even if no argument follows: it does what the end does, it ends a word,
  * and it stays held. The substring machine sees it only as the separator that it is. */
-static __always_inline long load_filename(struct exec_context *exec)
+static __always_inline long load_filename(struct exec_context *exec, enum memory memory)
 {
 	const bool words = exec->state->root == MATCH_ROOT_WORDS;
 	long length;
 
 	match_begin_text(&exec->view, &exec->state->run, MATCH_OUT_BANNED | MATCH_OUT_ALLOW_LITERAL, exec->state->root);
 	/* The word machine hardly ever needs to know; see load_rest. */
-	exec->state->rest = words ? 0 : second_argument(exec);
+	exec->state->rest = words ? 0 : find_second_argument(exec, memory);
 	exec->state->run.final = 0;
 	exec->state->piece = PIECE_REST;
 	length = bpf_probe_read_kernel_str(exec->scratch->text, EXEC_PATH_MAX, exec->filename);
@@ -188,7 +216,14 @@ static __always_inline bool read_user(__u8 *to, __u32 size, __u64 from)
 	return !read.failed;
 }
 
-static __always_inline long load_rest(struct exec_context *exec)
+static __always_inline bool read_arguments(struct exec_context *exec, __u8 *to, __u32 size, __u64 from,
+					   enum memory memory)
+{
+	return memory == MEMORY_WALKED ? read_walked(&walk_scratch_of(exec)->walk, to, size, from)
+				       : read_user(to, size, from);
+}
+
+static __always_inline long load_rest(struct exec_context *exec, enum memory memory)
 {
 	const struct match_run *run = &exec->state->run;
 	__u64 left;
@@ -202,7 +237,7 @@ static __always_inline long load_rest(struct exec_context *exec)
 		 */
 		if (run->state == MATCH_ROOT_WORDS && run->held >> 16)
 			return 0;
-		exec->state->rest = second_argument(exec);
+		exec->state->rest = find_second_argument(exec, memory);
 	}
 	if (!exec->state->rest)
 		return 0;
@@ -213,14 +248,14 @@ static __always_inline long load_rest(struct exec_context *exec)
 	barrier_var(left);
 	if (left > EXEC_PATH_MAX)
 		left = EXEC_PATH_MAX;
-	if (!read_user(exec->scratch->text, left, exec->state->rest)) {
+	if (!read_arguments(exec, exec->scratch->text, left, exec->state->rest, memory)) {
 		exec->state->failed = 1;
 		return 0;
 	}
 	return left;
 }
 
-static __always_inline long load_argv(struct exec_context *exec)
+static __always_inline long load_argv(struct exec_context *exec, enum memory memory)
 {
 	__u32 size = exec->state->left;
 
@@ -230,7 +265,7 @@ static __always_inline long load_argv(struct exec_context *exec)
 	barrier_var(size);
 	if (size > MATCH_CHUNK)
 		size = MATCH_CHUNK;
-	if (size && !read_user(exec->scratch->text, size, exec->state->address)) {
+	if (size && !read_arguments(exec, exec->scratch->text, size, exec->state->address, memory)) {
 		exec->state->failed = 1;
 		size = 0;
 		exec->state->left = 0;
@@ -244,18 +279,28 @@ static __always_inline long load_argv(struct exec_context *exec)
 }
 
 /* Puts the next piece into the text buffer; returns its length. */
-static __noinline long load_piece(struct exec_context *exec)
+static __always_inline long load_piece_from(struct exec_context *exec, enum memory memory)
 {
 	switch (exec->state->piece) {
 	case PIECE_PATH:
 		return load_path(exec);
 	case PIECE_FILENAME:
-		return load_filename(exec);
+		return load_filename(exec, memory);
 	case PIECE_REST:
-		return load_rest(exec);
+		return load_rest(exec, memory);
 	default:
-		return load_argv(exec);
+		return load_argv(exec, memory);
 	}
+}
+
+static __noinline long load_piece(struct exec_context *exec)
+{
+	return load_piece_from(exec, MEMORY_CURRENT);
+}
+
+static __noinline long load_piece_walked(struct exec_context *exec)
+{
+	return load_piece_from(exec, MEMORY_WALKED);
 }
 
 /* More steps than a chunk can take: each byte is read once, held once, and costs at most two transitions; and what an
@@ -274,7 +319,7 @@ static int substrings_step(__u32 index, struct exec_context *exec)
 	return filter ? match_substrings_step(&exec->view, &exec->state->run, filter) : 1;
 }
 
-static int match_piece(__u32 index, struct exec_context *exec)
+static __always_inline int match_piece_from(struct exec_context *exec, enum memory memory)
 {
 	struct scan_state *state = exec->state;
 
@@ -284,7 +329,7 @@ static int match_piece(__u32 index, struct exec_context *exec)
 		state->root = MATCH_ROOT_SUBSTRINGS;
 		state->piece = PIECE_PATH;
 	}
-	state->run.len = load_piece(exec);
+	state->run.len = memory == MEMORY_WALKED ? load_piece_walked(exec) : load_piece(exec);
 	state->run.pos = 0;
 	if (state->root == MATCH_ROOT_WORDS)
 		bpf_loop(STEPS_MAX, words_step, exec, 0);
@@ -293,8 +338,18 @@ static int match_piece(__u32 index, struct exec_context *exec)
 	return 0;
 }
 
+static int match_piece(__u32 index, struct exec_context *exec)
+{
+	return match_piece_from(exec, MEMORY_CURRENT);
+}
+
+static int match_piece_walked(__u32 index, struct exec_context *exec)
+{
+	return match_piece_from(exec, MEMORY_WALKED);
+}
+
 /* Runs both machines over all pieces: one nest of loops, so that the verifier walks it once. */
-static __always_inline void match_all(struct exec_context *exec)
+static __always_inline void match_all(struct exec_context *exec, enum memory memory)
 {
 	struct scan_state *state = exec->state;
 
@@ -304,7 +359,10 @@ static __always_inline void match_all(struct exec_context *exec)
 	state->run.flags = 0;
 	state->root = exec->view.header->flags & MATCH_HAS_WORDS ? MATCH_ROOT_WORDS : MATCH_ROOT_SUBSTRINGS;
 	state->piece = exec->view.header->flags & (MATCH_HAS_WORDS | MATCH_HAS_SUBSTRINGS) ? PIECE_PATH : PIECE_NONE;
-	bpf_loop(2 * (EXEC_MAX_CHUNKS + PIECE_NONE), match_piece, exec, 0);
+	if (memory == MEMORY_WALKED)
+		bpf_loop(2 * (EXEC_MAX_CHUNKS + PIECE_NONE), match_piece_walked, exec, 0);
+	else
+		bpf_loop(2 * (EXEC_MAX_CHUNKS + PIECE_NONE), match_piece, exec, 0);
 }
 
 #endif

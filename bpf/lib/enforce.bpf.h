@@ -162,17 +162,17 @@ static __always_inline bool in_node_mounts(void)
 	return false;
 }
 
-static __always_inline bool executable_protected(void)
+static __always_inline bool executable_protected(const struct file *image)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct inode *inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
+	struct inode *inode = image ? BPF_CORE_READ(image, f_inode) : BPF_CORE_READ(task, mm, exe_file, f_inode);
 	struct file_key key = {.inode = BPF_CORE_READ(inode, i_ino), .device = BPF_CORE_READ(inode, i_sb, s_dev)};
 
 	return bpf_map_lookup_elem(&protected_files, &key);
 }
 
-/* Why the current process is not to be touched, if so. */
-static __noinline __u32 spared_why(const struct place *place)
+/* Why the current process is not to be touched, if so. `image`: as which executable, NULL for its own. */
+static __noinline __u32 spared_why(const struct place *place, const struct file *image)
 {
 	__u32 uid = (__u32)bpf_get_current_uid_gid();
 
@@ -186,7 +186,7 @@ static __noinline __u32 spared_why(const struct place *place)
 		return SPARED_NODE;
 	if (settings.protects & PROTECTS_USERS && bpf_map_lookup_elem(&protected_users, &uid))
 		return SPARED_USER;
-	if (settings.protects & PROTECTS_FILES && executable_protected())
+	if (settings.protects & PROTECTS_FILES && executable_protected(image))
 		return SPARED_EXECUTABLE;
 	return SPARED_NOT;
 }
@@ -285,10 +285,12 @@ static __always_inline enum enforcement enforcement_for(__u64 groups, const vola
 
 /*
  * Kills the current process, or says why not; *why is spared_why() then. `kill_groups`: the mask of those that kill.
- * `may_signal` is a constant that is false for programs that may not.
+ * `may_signal` is a constant that is false for programs that may not. `image`: the executable that it is about to
+ * become, or NULL.
  */
-static __always_inline enum enforcement enforce(__u64 groups, const volatile __u64 *kill_groups,
-						const struct place *place, bool may_signal, __u8 *why)
+static __always_inline enum enforcement enforce_image(__u64 groups, const volatile __u64 *kill_groups,
+						      const struct place *place, bool may_signal, __u8 *why,
+						      const struct file *image)
 {
 	enum enforcement verdict;
 
@@ -296,7 +298,7 @@ static __always_inline enum enforcement enforce(__u64 groups, const volatile __u
 		*why = groups & settings.canary_groups ? SPARED_NOT : SPARED_PROCESS;
 		verdict = ENFORCE_KILLED;
 	} else {
-		*why = spared_why(place);
+		*why = spared_why(place, image);
 		verdict = *why ? ENFORCE_REFUSED : enforcement_for(groups, kill_groups, place);
 	}
 	if (*why)
@@ -304,6 +306,12 @@ static __always_inline enum enforcement enforce(__u64 groups, const volatile __u
 	if (verdict == ENFORCE_KILLED && (!may_signal || bpf_send_signal(SIGKILL)))
 		return ENFORCE_FAILED;
 	return verdict;
+}
+
+static __always_inline enum enforcement enforce(__u64 groups, const volatile __u64 *kill_groups,
+						const struct place *place, bool may_signal, __u8 *why)
+{
+	return enforce_image(groups, kill_groups, place, may_signal, why, NULL);
 }
 
 /* User space asks the same limit for the processes that it kills itself. Not attached; run by BPF_PROG_TEST_RUN. */

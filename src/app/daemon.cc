@@ -206,7 +206,9 @@ void Daemon::apply_flow(const config::Config& config, Flow::Prepared prepared) {
        {Lack::kConnectState, Lack::kNetAdmin, Lack::kConnectRefusal, Lack::kConnectKill})
     status_.clear_lack(each);
   if (!flow_->up()) return;
-  status_.set_connect_hooks(flow_->hooks());
+  status_.set_connect_hooks(flow_->hooks(), flow_->why_not_lsm().empty());
+  if (!was_up && !flow_->why_not_lsm().empty())
+    no_addition(Lack::kConnectByLsm, "tcpflowkiller", flow_->why_not_lsm());
   if (flow_->hooks() == config.tcpflowkiller.hooks) return;
   const Lack what = !status::granted(Lack::kNetAdmin)                  ? Lack::kNetAdmin
                     : flow_->hooks() == config::ConnectHooks::kObserve ? Lack::kConnectRefusal
@@ -267,6 +269,9 @@ Result<void> Daemon::start() {
   TRY(serve(*config));
   TRY(exec_->start());
   up_ = true;
+  const std::string& why_not_refused = exec_->program().why_not_refused();
+  status_.set_execs_refused(why_not_refused.empty());
+  if (!why_not_refused.empty()) no_addition(Lack::kExecRefusal, "execwhacker", why_not_refused);
   start_monero();
   prove(*config, std::move(bait));
   keep(std::move(*config));

@@ -93,6 +93,8 @@ class Daemon {
   void log_unavailable(std::string_view detector, const Error& error);
   // Tells the log and the status.
   void lack(status::Lack lack, std::string_view detector, const std::string& why);
+  // Tells the log what is not here and would only add.
+  void no_addition(status::Lack lack, std::string_view detector, const std::string& why);
   Result<void> serve(const config::Config& config);
   static void warn_of_what_needs_a_start(const config::Config& now, const config::Config& next,
                                          std::vector<std::string>& warnings);

@@ -60,6 +60,10 @@ void Daemon::collect_exec(metrics::Exposition& out) const {
   out.add(Metric::kChecked, {"psutil.process_iter"}, counters.scanned);
   audit_->collect({.kills = {kernel.lost_kills, 0}, .refused = kernel.refused}, out);
   Outcomes::collect_limit("execwhacker", limit_.state(), out);
+  const bool refuses = std::as_const(*exec_).program().refuses();
+  out.add(Metric::kLsmActive, {"execwhacker"}, refuses ? 1.0 : 0.0);
+  out.add(Metric::kLsmRefused, {"execwhacker"}, std::uint64_t{kernel.prevented});
+  out.add(Metric::kLsmSkipped, {"execwhacker"}, std::uint64_t{kernel.unproven});
   const std::array<std::pair<std::string_view, std::uint64_t>, 4> losses{
       {{"events-ring-full", kernel.lost_events},
        {"decisions-ring-full", kernel.lost_decisions},
@@ -87,7 +91,11 @@ void Daemon::collect_runs(metrics::Exposition& out) const {
 
 std::vector<kernel::ProgramRuns> Daemon::program_runs() const {
   std::vector<kernel::ProgramRuns> out;
-  if (exec_) out.push_back(std::as_const(*exec_).program().runs());
+  if (exec_) {
+    out.push_back(std::as_const(*exec_).program().runs());
+    if (std::as_const(*exec_).program().refuses())
+      out.push_back(std::as_const(*exec_).program().refuse_runs());
+  }
   monero_.add_runs(out);
   if (flow_) flow_->add_runs(out);
   pods_.add_runs(out);

@@ -55,6 +55,15 @@ void Daemon::lack(Lack lack, std::string_view detector, const std::string& why) 
       std::move(line));
 }
 
+void Daemon::no_addition(Lack lack, std::string_view detector, const std::string& why) {
+  const status::LackWords& words = status::words_of(lack);
+  JsonLine line;
+  line.add("action", "not-here").add("detector", detector).add("reason", why);
+  line.add("remedy", words.remedy);
+  log(config::LogLevel::kInfo,
+      "Not here: " + std::string(words.what) + "; " + std::string(words.effect), std::move(line));
+}
+
 // What all detectors suffer from.
 void Daemon::log_what_is_missing() {
   if (!proc::in_initial_pid_namespace())

@@ -160,6 +160,7 @@ void ExecAudit::log_line(const Finding& finding, Outcome outcome, std::uint64_t 
   if (note.latency_us) {
     line.add("exec_to_signal_us", *note.latency_us);
     line.add("in_kernel", finding.kind == Finding::Kind::kKilledInKernel);
+    line.add("refused", finding.refused);
   }
   if (done > config::Action::kKill) line.add("response", config::action_word(done));
   if (outcome == Outcome::kReported && finding.rules) {

@@ -150,6 +150,7 @@ void Flow::collect(metrics::Exposition& out) const {
                   .refused = stats.kernel.refused},
                  out);
   out.add(Metric::kFlowChecked, {}, std::uint64_t{stats.kernel.checked});
+  out.add(Metric::kLsmRefused, {"tcpflowkiller"}, std::uint64_t{stats.kernel.prevented});
   const std::array<std::pair<std::string_view, std::uint64_t>, 5> losses{
       {{"events-ring-full", stats.kernel.lost_events},
        {"recursion", stats.recursion_misses},
@@ -161,6 +162,7 @@ void Flow::collect(metrics::Exposition& out) const {
   if (!detector_) return;
   out.add(Metric::kFlowUnits, {}, static_cast<double>(detector_->units()));
   out.add(Metric::kFlowHooks, {}, static_cast<double>(hooks()));
+  out.add(Metric::kLsmActive, {"tcpflowkiller"}, why_not_lsm().empty() ? 1.0 : 0.0);
   out.add(Metric::kRulesLoaded, {"tcpflowkiller", "banned"}, static_cast<double>(bans_));
   out.add(Metric::kRulesLoaded, {"tcpflowkiller", "allowed-address"},
           static_cast<double>(allowed_));

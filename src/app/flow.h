@@ -56,6 +56,10 @@ class Flow {
   [[nodiscard]] bool up() const { return up_; }
   // Of a detector that is up.
   [[nodiscard]] config::ConnectHooks hooks() const { return detector_->program().hooks(); }
+  // While up(): bans are also enforced by BPF LSM if this is empty.
+  [[nodiscard]] const std::string& why_not_lsm() const {
+    return detector_->program().why_not_lsm();
+  }
   [[nodiscard]] const std::string& why_not_better() const {
     return detector_->program().why_not_better();
   }

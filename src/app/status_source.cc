@@ -150,9 +150,15 @@ void StatusSource::clear_lack(status::Lack lack) {
   lacks_.erase(lack);
 }
 
-void StatusSource::set_connect_hooks(config::ConnectHooks hooks) {
+void StatusSource::set_connect_hooks(config::ConnectHooks hooks, bool lsm) {
   const std::lock_guard lock(mutex_);
   connect_hooks_ = hooks;
+  connects_by_lsm_ = lsm;
+}
+
+void StatusSource::set_execs_refused(bool refused) {
+  const std::lock_guard lock(mutex_);
+  execs_refused_ = refused;
 }
 
 void StatusSource::started() {
@@ -162,8 +168,11 @@ void StatusSource::started() {
 
 std::string StatusSource::hook_of(std::string_view name, const Settings& settings) const {
   if (!settings.enabled) return "off";
-  if (name == "execwhacker")
-    return settings.kills ? "killed in the kernel at exec" : "reported at exec, not killed";
+  if (name == "execwhacker") {
+    if (!settings.kills) return "reported at exec, not killed";
+    return execs_refused_ ? "refused and killed in the kernel at exec"
+                          : "killed in the kernel at exec";
+  }
   if (name == "monero") {
     return settings.kills ? "watched at context switches, killed by user space"
                           : "watched at context switches, reported, not killed";
@@ -173,11 +182,16 @@ std::string StatusSource::hook_of(std::string_view name, const Settings& setting
     case config::ConnectHooks::kKill:
       return "refused and killed in the kernel at connect";
     case config::ConnectHooks::kRefuse:
-      return "refused in the kernel at connect, killed by user space";
+      return connects_by_lsm_
+                 ? "bans refused and killed in the kernel at connect; scans refused, and "
+                   "killed by user space"
+                 : "refused in the kernel at connect, killed by user space";
     case config::ConnectHooks::kObserve:
       break;
   }
-  return "killed at connect; the first packet leaves";
+  return connects_by_lsm_
+             ? "bans refused and killed in the kernel at connect; of scans the first packet leaves"
+             : "killed at connect; the first packet leaves";
 }
 
 // With mutex_ held.

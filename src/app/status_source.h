@@ -43,7 +43,10 @@ class StatusSource {
   // What is missing, and why; "" if nobody said. Or it is there again.
   void set_lack(status::Lack lack, std::string why);
   void clear_lack(status::Lack lack);
-  void set_connect_hooks(config::ConnectHooks hooks);
+  // `lsm`: bans are enforced by BPF LSM as well.
+  void set_connect_hooks(config::ConnectHooks hooks, bool lsm);
+  // By BPF LSM.
+  void set_execs_refused(bool refused);
   void started();
 
   [[nodiscard]] status::Status read(bool details);
@@ -83,6 +86,8 @@ class StatusSource {
   std::map<std::string, std::string, std::less<>> unavailable_;
   std::map<status::Lack, std::string> lacks_;
   config::ConnectHooks connect_hooks_ = config::ConnectHooks::kKill;
+  bool execs_refused_ = false;
+  bool connects_by_lsm_ = false;
 };
 
 }  // namespace cryptnono::app

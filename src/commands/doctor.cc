@@ -61,6 +61,15 @@ class Report {
     line(words.what, result, words.effect, required);
     if (!result) out_ << "           remedy: " << words.remedy << '\n';
   }
+  // What only adds, where a machine has it.
+  void addition(status::Lack lack, const std::string& why_not) {
+    const status::LackWords& words = status::words_of(lack);
+    out_ << (why_not.empty() ? "ok       " : "not here ") << words.what;
+    if (!why_not.empty())
+      out_ << ": " << why_not << "\n           without it: " << words.effect
+           << "\n           for it: " << words.remedy;
+    out_ << '\n';
+  }
   [[nodiscard]] ExitCode code() const { return code_; }
 
  private:
@@ -223,6 +232,7 @@ void try_exec_hook(Report& report) {
               "no rules can be loaded", true);
   report.line("execwhacker: attach to sched_process_exec (tp_btf)", (*program)->attach(),
               "no command line is checked at exec", true);
+  report.addition(Lack::kExecRefusal, (*program)->why_not_refused());
   report.line("execwhacker: ask the blast-radius limit (test run)",
               outcome((*program)->enforcement().admit(0, 1)),
               "what user space decides is reported, not killed", true);
@@ -252,6 +262,7 @@ void try_flow_hooks(Report& report) {
     if ((*program)->hooks() >= hooks) return {};
     return fail((*program)->why_not_better());
   };
+  report.addition(Lack::kConnectByLsm, (*program)->why_not_lsm());
   if (!status::granted(Lack::kNetAdmin)) return;  // told already, and why it is no better
   report.line(Lack::kConnectRefusal, at_least(config::ConnectHooks::kRefuse));
   report.line(Lack::kConnectKill, at_least(config::ConnectHooks::kKill));

@@ -39,6 +39,9 @@ enum class Metric : std::uint8_t {
   kFlowLogAndKillSeconds,
   kFlowUnits,
   kFlowHooks,
+  kLsmActive,
+  kLsmRefused,
+  kLsmSkipped,
   kDetectorEnabled,
   kDetectorUp,
   kCanarySuccessful,
@@ -126,9 +129,9 @@ inline constexpr std::array<std::string_view, 2> kReloadResult{"success", "failu
 inline constexpr std::array<std::string_view, 4> kDeliveryResult{
     "sent", "refused", "dropped-queue-full", "dropped-gave-up"};
 // Programs of the kernel side that the kernel runs by itself.
-inline constexpr std::array<std::string_view, 8> kProgram{
-    "exec_match",    "fpu_sample",    "flow_connect4", "flow_connect6",
-    "flow_sendmsg4", "flow_sendmsg6", "flow_state",    "cgroup_made"};
+inline constexpr std::array<std::string_view, 10> kProgram{
+    "exec_match",    "exec_refuse",   "fpu_sample", "flow_connect4", "flow_connect6",
+    "flow_sendmsg4", "flow_sendmsg6", "flow_state", "flow_refuse",   "cgroup_made"};
 }  // namespace values
 
 namespace labels {
@@ -199,6 +202,13 @@ inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount
     {"cryptnono_flowkiller_hooks", Type::kGauge, labels::kNone,
      "2: connects are refused and killed in the kernel; 1: refused, and killed by user space; 0: "
      "killed, but a SYN leaves"},
+    {"cryptnono_lsm_active", Type::kGauge, labels::kDetector,
+     "1 if programs of BPF LSM refuse what is banned as well: an exec before the new program is "
+     "there, a connect"},
+    {"cryptnono_lsm_refused_total", Type::kCounter, labels::kDetector,
+     "Processes killed by them, of those killed"},
+    {"cryptnono_lsm_skipped_total", Type::kCounter, labels::kDetector,
+     "Execs that they could not read and left to the other hook"},
     {"cryptnono_detector_enabled", Type::kGauge, labels::kDetector,
      "1 if the configuration wants the detector"},
     {"cryptnono_detector_up", Type::kGauge, labels::kDetector,

@@ -22,6 +22,8 @@ enum class Lack : std::uint8_t {
   kNetAdmin,
   kConnectRefusal,
   kConnectKill,
+  kExecRefusal,   // an addition, see doctor.cc
+  kConnectByLsm,  // another
   kOtherProcesses,
   kCgroup2,
   kCgroupWrite,
@@ -71,6 +73,12 @@ inline constexpr std::array<LackWords, static_cast<std::size_t>(Lack::kCount)> k
      "of the root cgroup alone"},
     {"tcpflowkiller: kill where it refuses (6.16)",
      "what is refused is killed by user space, a moment later", "Linux 6.16 or newer"},
+    {"execwhacker: refuse execs (lsm/bprm_check_security)",
+     "a banned program is killed before its first instruction, but not before it is there",
+     "an x86-64 kernel with bpf in lsm= on its command line, and CAP_SYSLOG"},
+    {"tcpflowkiller: refuse and kill in one (lsm/socket_connect)",
+     "bans are enforced by the hooks of cgroups alone",
+     "a kernel with bpf in lsm= on its command line"},
     {"read other processes (CAP_SYS_PTRACE)",
      "user space does not know executables: allowed, protected and exempt ones do not count in "
      "scans and for RandomX",

@@ -2,12 +2,29 @@
 
 #include <exec_match.skel.h>
 
+#include <atomic>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "kernel/counters.h"
+#include "kernel/lsm.h"
 #include "kernel/skeleton.h"
 
 namespace cryptnono::detect {
+
+namespace {
+
+// Besides one for each CPU: for tasks that were preempted in the hook that refuses.
+constexpr std::uint32_t kSpareScratches = 8;
+
+// Where page_walk.bpf.h begins, if banned execs can be refused here.
+Result<std::uint64_t> try_refusal() {
+  TRY(kernel::try_lsm());
+  return kernel::page_offset_base_address();
+}
+
+}  // namespace
 
 struct ExecProgram::State {
   explicit State(kernel::Skeleton<exec_match_bpf> opened) : skeleton(std::move(opened)) {}
@@ -15,24 +32,46 @@ struct ExecProgram::State {
   kernel::Skeleton<exec_match_bpf> skeleton;
   int cpus = 1;
   std::optional<kernel::Enforcement> enforcement;
+  std::string why_not_refused;
+  std::atomic<bool> refuses = false;  // attached
 };
 
 ExecProgram::ExecProgram(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ExecProgram::~ExecProgram() = default;
 
 Result<std::unique_ptr<ExecProgram>> ExecProgram::load() {
-  auto state = std::make_unique<State>(TRY(kernel::Skeleton<exec_match_bpf>::open()));
-  state->cpus = libbpf_num_possible_cpus();
-  if (state->cpus <= 0) return fail_errno("cannot count the CPUs", -state->cpus);
-  if (const int error = bpf_map__set_max_entries(state->skeleton->maps.scratches,
-                                                 static_cast<std::uint32_t>(state->cpus))) {
-    return fail_errno("cannot size the scratch map", -error);
+  const auto attempt = [](std::uint64_t page_offset_base) -> Result<std::unique_ptr<State>> {
+    auto state = std::make_unique<State>(TRY(kernel::Skeleton<exec_match_bpf>::open()));
+    auto& skeleton = state->skeleton;
+    state->cpus = libbpf_num_possible_cpus();
+    if (state->cpus <= 0) return fail_errno("cannot count the CPUs", -state->cpus);
+    const auto cpus = static_cast<std::uint32_t>(state->cpus);
+    const bool refuses = page_offset_base != 0;
+    int error = bpf_map__set_max_entries(skeleton->maps.scratches, cpus);
+    if (error == 0 && refuses)
+      error = bpf_map__set_max_entries(skeleton->maps.walk_scratches, cpus + kSpareScratches);
+    if (error != 0) return fail_errno("cannot size the scratch maps", -error);
+    bpf_program__set_autoload(skeleton->progs.exec_refuse, refuses);
+    bpf_program__set_autoattach(skeleton->progs.exec_refuse, false);
+    bpf_map__set_autocreate(skeleton->maps.walk_scratches, refuses);
+    skeleton->rodata->page_offset_base_at = page_offset_base;
+    TRY(skeleton.load());
+    return state;
+  };
+  const Result<std::uint64_t> refusal = try_refusal();
+  auto loaded = attempt(refusal.value_or(0));
+  std::string why_not_refused = refusal ? "" : refusal.error().message;
+  if (!loaded && refusal) {
+    why_not_refused = loaded.error().message;
+    loaded = attempt(0);
   }
-  if (Result<void> loaded = state->skeleton.load(); !loaded) {
+  if (!loaded) {
     Error error = with_context("execwhacker", std::move(loaded).error());
     if (error.code != ExitCode::kNotPermitted) error.code = ExitCode::kUnsupported;
     return tl::unexpected(std::move(error));
   }
+  std::unique_ptr<State> state = std::move(*loaded);
+  state->why_not_refused = std::move(why_not_refused);
   state->enforcement.emplace(
       kernel::Enforcement::Parts{.settings = &state->skeleton->bss->settings,
                                  .protected_pids = state->skeleton->maps.protected_pids,
@@ -44,8 +83,21 @@ Result<std::unique_ptr<ExecProgram>> ExecProgram::load() {
   return std::unique_ptr<ExecProgram>(new ExecProgram(std::move(state)));
 }
 
-Result<void> ExecProgram::attach() { return state_->skeleton.attach(); }
+Result<void> ExecProgram::attach() {
+  auto& skeleton = state_->skeleton;
+  TRY(skeleton.attach());
+  if (!state_->why_not_refused.empty()) return {};
+  skeleton->links.exec_refuse = bpf_program__attach(skeleton->progs.exec_refuse);
+  if (skeleton->links.exec_refuse == nullptr)
+    state_->why_not_refused =
+        fail_errno("cannot attach to bprm_check_security", errno).value().message;
+  state_->refuses = state_->why_not_refused.empty();
+  return {};
+}
 void ExecProgram::detach() { state_->skeleton.detach(); }
+
+bool ExecProgram::refuses() const { return state_->refuses; }
+const std::string& ExecProgram::why_not_refused() const { return state_->why_not_refused; }
 
 Result<void> ExecProgram::put_in_force(const kernel::TableMap& tables) const {
   return tables.put_in_force(bpf_map__fd(state_->skeleton->maps.rules));
@@ -59,6 +111,10 @@ exec_stats ExecProgram::stats() const {
 
 kernel::ProgramRuns ExecProgram::runs() const {
   return kernel::runs_of(state_->skeleton->progs.exec_match);
+}
+
+kernel::ProgramRuns ExecProgram::refuse_runs() const {
+  return kernel::runs_of(state_->skeleton->progs.exec_refuse);
 }
 
 Result<kernel::RingBuffer> ExecProgram::events(kernel::RingBuffer::Handler handler) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "base/result.h"
 #include "bpf/api/exec.h"
@@ -22,6 +23,8 @@ class ExecProgram {
  public:
   // Opens and loads the object; nothing is attached. Errors: kUnsupported if the kernel lacks what
   // it needs (BTF, bpf_loop, the hook), kNotPermitted without the right to load BPF.
+  // Where BPF LSM is active, banned execs are also refused; that it is not is no error: see
+  // why_not_refused().
   static Result<std::unique_ptr<ExecProgram>> load();
   ~ExecProgram();
   ExecProgram(const ExecProgram&) = delete;
@@ -31,6 +34,13 @@ class ExecProgram {
   Result<void> attach();
   // Stops matching. What is in the ring buffers can still be read.
   void detach();
+
+  // After attach(): banned execs are refused before they take effect if this is empty; else why
+  // they are only killed.
+  [[nodiscard]] const std::string& why_not_refused() const;
+
+  // The same, from any thread.
+  [[nodiscard]] bool refuses() const;
 
   // Atomic: an exec is judged by the old rules or by the new ones, whole.
   [[nodiscard]] Result<void> put_in_force(const kernel::TableMap& tables) const;
@@ -43,6 +53,8 @@ class ExecProgram {
   // Of the hook. Runs that the kernel skipped because another BPF program was running in its way
   // (recursion_misses) are execs that were not checked.
   [[nodiscard]] kernel::ProgramRuns runs() const;
+  // Of the hook that refuses; all zeros if it is not there.
+  [[nodiscard]] kernel::ProgramRuns refuse_runs() const;
 
   // Readers of the two rings; each to be read by one thread.
   Result<kernel::RingBuffer> events(kernel::RingBuffer::Handler handler);

@@ -38,6 +38,7 @@ Finding finding_of(const ExecRecord& record, std::shared_ptr<const ExecRules> ru
   finding.cgroup_id = event.cgroup_id;
   finding.exec_ns = event.time_ns;
   if (event.verdict == EXEC_KILLED) finding.signal_ns = event.time_ns + event.signal_after_ns;
+  finding.refused = (event.flags & EXEC_REFUSED) != 0;
   finding.ppid = static_cast<pid_t>(event.ppid);
   finding.uid = event.uid;
   finding.comm.assign(event.comm, strnlen(event.comm, sizeof event.comm));

@@ -31,6 +31,8 @@ struct Finding : Subject {
   Source source = Source::kExec;
   bool limited = false;  // kReportedInKernel: because of the blast-radius limit
 
+  bool refused = false;  // kKilledInKernel: execve failed, the new image was never there
+
   std::uint64_t exec_ns = 0;    // CLOCK_MONOTONIC at the exec; 0: not known
   std::uint64_t signal_ns = 0;  // kKilledInKernel: when
   std::string filename;         // as given to execve; "" from a scan

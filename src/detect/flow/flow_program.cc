@@ -12,6 +12,7 @@
 #include "container/cgroup_id.h"
 #include "container/scope.h"
 #include "kernel/counters.h"
+#include "kernel/lsm.h"
 #include "kernel/skeleton.h"
 
 namespace cryptnono::detect {
@@ -61,6 +62,7 @@ struct FlowProgram::State {
   ConnectHooks loaded = ConnectHooks::kKill;
   ConnectHooks attached = ConnectHooks::kObserve;
   std::string why_not_better;
+  std::string why_not_lsm;
   int cpus = 1;
   bool running = false;  // attached
 };
@@ -69,7 +71,7 @@ FlowProgram::FlowProgram(std::unique_ptr<State> state) : state_(std::move(state)
 FlowProgram::~FlowProgram() = default;
 
 Result<std::unique_ptr<FlowProgram>> FlowProgram::load(const Options& options) {
-  const auto attempt = [&](ConnectHooks hooks) -> Result<std::unique_ptr<FlowProgram>> {
+  const auto attempt = [&](ConnectHooks hooks, bool lsm) -> Result<std::unique_ptr<FlowProgram>> {
     auto state = std::make_unique<State>(TRY(Skeleton::open()));
     Skeleton& skeleton = state->skeleton;
     state->cpus = libbpf_num_possible_cpus();
@@ -80,16 +82,28 @@ Result<std::unique_ptr<FlowProgram>> FlowProgram::load(const Options& options) {
     skeleton->rodata->hooks_may_signal = hooks == ConnectHooks::kKill;
     for (bpf_program* program : hook_programs(skeleton))
       bpf_program__set_autoload(program, hooks != ConnectHooks::kObserve);
+    bpf_program__set_autoload(skeleton->progs.flow_refuse, lsm);
     TRY(skeleton.load());
     state->loaded = hooks;
     state->enforcement.emplace(parts_of(skeleton));
     return std::unique_ptr<FlowProgram>(new FlowProgram(std::move(state)));
   };
   std::string why;
+  std::string why_not_lsm;
+  if (const Result<void> tried = kernel::try_lsm(); !tried) why_not_lsm = tried.error().message;
   for (auto hooks = static_cast<int>(options.best);; --hooks) {
-    auto program = attempt(static_cast<ConnectHooks>(hooks));
+    auto program = attempt(static_cast<ConnectHooks>(hooks), why_not_lsm.empty());
+    if (!program && why_not_lsm.empty()) {
+      // Which of the two was it?
+      auto without = attempt(static_cast<ConnectHooks>(hooks), false);
+      if (without) {
+        why_not_lsm = program.error().message;
+        program = std::move(without);
+      }
+    }
     if (program) {
       (*program)->state_->why_not_better = why;
+      (*program)->state_->why_not_lsm = why_not_lsm;
       return program;
     }
     if (why.empty()) why = program.error().message;
@@ -123,6 +137,11 @@ Result<void> FlowProgram::attach() {
       skeleton.detach();
     }
   }
+  if (state_->why_not_lsm.empty()) {
+    skeleton->links.flow_refuse = bpf_program__attach(skeleton->progs.flow_refuse);
+    if (skeleton->links.flow_refuse == nullptr)
+      state_->why_not_lsm = fail_errno("cannot attach to socket_connect", errno).value().message;
+  }
   // From here on the tracepoint leaves to the hooks what they see.
   skeleton->bss->flow.hooked = state_->attached == ConnectHooks::kObserve ? 0 : 1;
   state_->running = true;
@@ -154,6 +173,7 @@ void FlowProgram::detach() {
 
 ConnectHooks FlowProgram::hooks() const { return state_->attached; }
 const std::string& FlowProgram::why_not_better() const { return state_->why_not_better; }
+const std::string& FlowProgram::why_not_lsm() const { return state_->why_not_lsm; }
 
 Result<void> FlowProgram::put_in_force(const kernel::TableMap& tables) const {
   return tables.put_in_force(bpf_map__fd(state_->skeleton->maps.flow_tables));
@@ -201,6 +221,8 @@ FlowProgram::Stats FlowProgram::stats() const {
 
 std::vector<kernel::ProgramRuns> FlowProgram::runs() const {
   std::vector<kernel::ProgramRuns> out{kernel::runs_of(state_->skeleton->progs.flow_state)};
+  if (state_->why_not_lsm.empty())
+    out.push_back(kernel::runs_of(state_->skeleton->progs.flow_refuse));
   if (state_->loaded == ConnectHooks::kObserve) return out;
   for (const bpf_program* program : hook_programs(state_->skeleton))
     out.push_back(kernel::runs_of(program));

@@ -43,6 +43,9 @@ class FlowProgram {
   [[nodiscard]] ConnectHooks hooks() const;
   [[nodiscard]] const std::string& why_not_better() const;
 
+  // After attach(): bans are also enforced by BPF LSM if this is empty; else why not. Any thread.
+  [[nodiscard]] const std::string& why_not_lsm() const;
+
   // Atomic: a connect is judged by the old tables or by the new ones.
   [[nodiscard]] Result<void> put_in_force(const kernel::TableMap& tables) const;
   // All but `hooked` and `counting`, which it sets itself. Errors: the hook that `only_failed`
