@@ -64,17 +64,15 @@ class Network:
         self.client_pid, self.peer_pid = self._namespace(), self._namespace()
         self._run("ip", "link", "add", "name", "veth0", "type", "veth", "peer", "name", "veth1", "netns", str(self.peer_pid),
                   inside=self.client_pid)
-        commands = [(self.client_pid, "ip addr add 10.99.0.1/24 dev veth0"), (self.client_pid, "ip addr add fd00:99::1/64 dev veth0 nodad"),
-                    (self.peer_pid, "ip addr add 10.99.0.2/24 dev veth1"), (self.peer_pid, "ip addr add fd00:99::2/64 dev veth1 nodad"),
-                    (self.client_pid, "ip link set lo up"), (self.peer_pid, "ip link set lo up"),
-                    (self.client_pid, "ip link set veth0 up"), (self.peer_pid, "ip link set veth1 up"),
-                    (self.client_pid, "ip route add default via 10.99.0.2"),
-                    (self.client_pid, "ip -6 route add default via fd00:99::2"),
-                    (self.peer_pid, "ip route add blackhole 93.184.217.0/24")]
-        commands += [(self.peer_pid, f"ip addr add {a}/32 dev lo") for a in PRIVATE4 + PUBLIC4]
-        commands += [(self.peer_pid, f"ip addr add {a}/128 dev lo nodad") for a in PRIVATE6 + PUBLIC6]
-        for where, command in commands:
-            self._run(*command.split(), inside=where)
+        # Links first: routes want them.
+        self._batch(self.client_pid, ["addr add 10.99.0.1/24 dev veth0", "addr add fd00:99::1/64 dev veth0 nodad", "link set lo up",
+                                      "link set veth0 up"])
+        self._batch(self.peer_pid, ["addr add 10.99.0.2/24 dev veth1", "addr add fd00:99::2/64 dev veth1 nodad", "link set lo up",
+                                    "link set veth1 up", "route add blackhole 93.184.217.0/24",
+                                    *[f"addr add {a}/32 dev lo" for a in PRIVATE4 + PUBLIC4],
+                                    *[f"addr add {a}/128 dev lo nodad" for a in PRIVATE6 + PUBLIC6]])
+        self._batch(self.client_pid, ["route add default via 10.99.0.2"])
+        self._batch(self.client_pid, ["route add default via fd00:99::2"], "-6")
         self.sniffer = None
 
     def _namespace(self):
@@ -90,8 +88,12 @@ class Network:
     def _inside(self, pid, argv):
         return ["nsenter", "-t", str(pid), "-n", *[str(a) for a in argv]]
 
-    def _run(self, *argv, inside):
-        subprocess.run(self._inside(inside, argv), check=True, timeout=10 * SLOW)
+    def _run(self, *argv, inside, **options):
+        subprocess.run(self._inside(inside, argv), check=True, timeout=10 * SLOW, **options)
+
+    def _batch(self, inside, lines, *options):
+        """Commands of ip, by one process."""
+        self._run("ip", *options, "-batch", "-", inside=inside, input="\n".join(lines) + "\n", text=True)
 
     def client(self, argv):
         return self._inside(self.client_pid, argv)

@@ -19,7 +19,7 @@ STORE = pathlib.Path(os.environ.get("CRYPTNONO_KERNELS", ROOT / "build/kernels")
 # Release of Debian that has it. "newest" moves.
 SUITES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie", "newest": "sid"}
 # What the binary, the victims and the tests need. The binary's libraries are those that packaging/ knows as well.
-PACKAGES = """bash coreutils mount libc-bin dash sed grep gawk findutils tar gzip util-linux procps iproute2 kmod hostname python3 python3-pytest python3-yaml strace
+PACKAGES = """bash coreutils mount libc-bin dash sed grep gawk findutils tar gzip util-linux procps iproute2 kmod hostname python3 python3-pytest python3-yaml strace bpftool libc6-i386
     libbpf1 libelf1 libyaml-0-2 libre2-9 libcurl4 libprometheus-cpp-core1.0 libprotobuf-lite32 libnghttp2-14 libsodium23 libssl3 libfmt9 librandomx-dev ca-certificates age""".split()
 
 

@@ -48,7 +48,7 @@ class Guest:
     doctor: dict = dataclasses.field(default_factory=dict)
     run: dict | None = None
     demo: dict | None = None
-    minutes: float = 12
+    minutes: float = 20
 
     @property
     def files(self):
@@ -78,6 +78,8 @@ class Guest:
         text = self.said("junit.xml")
         out = {}
         for case in ET.fromstring(text).iter("testcase") if text else ():
+            if not case.get("classname"):
+                continue  # where the tests were ended: not done in time
             name = f"{case.get('classname').replace('.', '/')}.py::{case.get('name')}"
             outcome, words = "passed", ""
             for kind in ("failure", "error", "skipped"):
