@@ -28,6 +28,7 @@ Result<std::unique_ptr<ExecProgram>> ExecProgram::load() {
                                                  static_cast<std::uint32_t>(state->cpus))) {
     return fail_errno("cannot size the scratch map", -error);
   }
+  bpf_program__set_autoattach(state->skeleton->progs.owner_exit, false);  // see kernel::Pins::pin
   if (Result<void> loaded = state->skeleton.load(); !loaded) {
     Error error = with_context("execwhacker", std::move(loaded).error());
     if (error.code != ExitCode::kNotPermitted) error.code = ExitCode::kUnsupported;
@@ -40,7 +41,8 @@ Result<std::unique_ptr<ExecProgram>> ExecProgram::load() {
                                  .protected_users = state->skeleton->maps.protected_users,
                                  .protected_files = state->skeleton->maps.protected_files,
                                  .limit_rings = state->skeleton->maps.limit_rings,
-                                 .limit_admit = state->skeleton->progs.limit_admit});
+                                 .limit_admit = state->skeleton->progs.limit_admit,
+                                 .about = state->skeleton->maps.about});
   return std::unique_ptr<ExecProgram>(new ExecProgram(std::move(state)));
 }
 
@@ -52,6 +54,19 @@ Result<void> ExecProgram::put_in_force(const kernel::TableMap& tables) const {
 }
 
 kernel::Enforcement& ExecProgram::enforcement() { return *state_->enforcement; }
+
+kernel::Pinnable ExecProgram::pinnable() {
+  kernel::Skeleton<exec_match_bpf>& skeleton = state_->skeleton;
+  return {.name = "exec",
+          .skeleton = skeleton->skeleton,
+          .self = &skeleton->bss->self,
+          .active = skeleton->maps.active,
+          .about = skeleton->maps.about,
+          .events = skeleton->maps.events,
+          .decisions = skeleton->maps.decisions,
+          .owner_exit = skeleton->progs.owner_exit,
+          .owner_exit_link = &skeleton->links.owner_exit};
+}
 
 exec_stats ExecProgram::stats() const {
   return kernel::sum_of_cpus<exec_stats>(state_->skeleton->maps.stats, state_->cpus);
