@@ -21,6 +21,7 @@
 #include "lib/cmdline.bpf.h"
 #include "lib/enforce.bpf.h"
 #include "lib/origin.bpf.h"
+#include "lib/owner_exit.bpf.h"
 #include "lib/scope.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -148,8 +149,10 @@ static __always_inline void tell(struct exec_context *exec, struct exec_stats *s
 			stats->lost_decisions++;
 	} else if (bpf_ringbuf_output(&events, event, size, 0)) {
 		stats->lost_events++;
-		if (event->verdict == EXEC_KILLED && !in_canary())
+		if (event->verdict == EXEC_KILLED && !in_canary()) {
 			stats->lost_kills++;
+			count_unattended_loss(0);
+		}
 	}
 }
 
@@ -166,7 +169,7 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	__u32 flags;
 	bool banned, defer, canary;
 
-	if (!current_in_scope())
+	if (!in_force() || !current_in_scope())
 		return 0;
 	counters = bpf_map_lookup_elem(&stats, &zero);
 	exec.view.tables = bpf_map_lookup_elem(&rules, &zero);
@@ -192,6 +195,8 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	banned = groups;
 	if (!banned && !exec.state->failed)
 		return 0;
+	if (already_dying())
+		return 0;
 
 	event = &exec.scratch->event;
 	__builtin_memset(event, 0, __builtin_offsetof(struct exec_event, origin));
@@ -212,7 +217,7 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	/* What may be allowed is judged in user space, and so is what could not be read. */
 	defer = !banned || flags & (MATCH_OUT_ALLOW_LITERAL | MATCH_OUT_ALLOW_PATH) ||
 		exec.view.header->flags & MATCH_ALWAYS_DEFER;
-	defer = defer && !canary;
+	defer = defer && !canary && !(banned && decided_by_kernel());
 	act(event, &place, counters, defer);
 	if (event->verdict) {
 		describe(event, &exec.scratch->names);

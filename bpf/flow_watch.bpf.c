@@ -24,6 +24,7 @@
 #include "lib/enforce.bpf.h"
 #include "lib/flow_count.bpf.h"
 #include "lib/flow_record.bpf.h"
+#include "lib/pins.bpf.h"
 
 #define AF_INET 2
 #define AF_INET6 10
@@ -100,6 +101,8 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 	counters = bpf_map_lookup_elem(&stats, &zero);
 	if (!counters)
 		return 0;
+	if (already_dying()) /* in one of several connects at once, say: what is banned is refused all the same */
+		return groups && act->hook != FLOW_HOOK_STATE;
 	report.time_ns = bpf_ktime_get_ns();
 	report.generation = ((const struct flow_header *)view->page)->generation;
 	if (groups) {
@@ -141,7 +144,7 @@ static __always_inline bool judge(const struct flow_act *act, const struct sock 
 	__u32 zero = 0, what;
 	__u64 groups;
 
-	if (!current_in_scope())
+	if (!in_force() || !current_in_scope())
 		return false;
 	counters = bpf_map_lookup_elem(&stats, &zero);
 	if (!counters)
@@ -244,7 +247,7 @@ int BPF_PROG(flow_state, const struct sock *sk, int old_state, int new_state)
 	__u64 seen, done;
 
 	if (old_state == TCP_SYN_SENT) {
-		if (flow.only_failed)
+		if (flow.only_failed && in_force())
 			note_answer(sk, new_state == TCP_ESTABLISHED);
 		return 0;
 	}

@@ -23,6 +23,7 @@
 #include "commands/explain_rule.h"
 #include "commands/flowkiller_flags.h"
 #include "commands/inputs.h"
+#include "commands/release.h"
 #include "commands/rules.h"
 #include "commands/status_command.h"
 #include "container/cgroup_namespace.h"
@@ -86,6 +87,11 @@ int main(int argc, char** argv) {
   run->add_option("--canary-interval", options.canary_interval_s,
                   "Seconds between proofs that each detector still kills, 0: none")
       ->check(CLI::NonNegativeNumber);
+  run->add_option("--pins", options.pins,
+                  "Directory in a BPF file system where enforcement outlives the daemon; empty: it "
+                  "ends with it");
+  run->add_flag("--release", options.release,
+                "Instead: remove what daemons that are gone have left in force there");
   run->add_option("--log-level", options.log_level, "debug, info, warning or error")
       ->type_name("LEVEL")
       ->transform(CLI::CheckedTransformer(levels).description("{debug,info,warning,error}"));
@@ -200,6 +206,8 @@ int main(int argc, char** argv) {
   options.identities = inputs.identity_paths();
   options.reveal = inputs.reveal;
   options.overrides = flowkiller.as_configuration();
+  if (run->parsed() && options.release)
+    return cryptnono::commands::run_release(inputs, options.pins, std::cout, std::cerr);
   if (run->parsed()) return run_daemon(options);
   if (check->parsed()) return cryptnono::commands::run_check(inputs, std::cout, std::cerr);
   if (explain->parsed() && !connects.empty())

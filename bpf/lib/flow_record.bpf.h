@@ -6,6 +6,7 @@
 #include "flow_count.bpf.h"
 #include "origin.bpf.h"
 #include "path.bpf.h"
+#include "pins.bpf.h"
 
 /* What was done, for the log. */
 struct {
@@ -136,6 +137,18 @@ struct flow_report {
 	__u8 scan; /* 1: for a scan, 0: for a ban */
 };
 
+static __noinline int count_loss(struct flow_counters *counters, const struct flow_report *report)
+{
+	if (!counters || !report)
+		return 0;
+	counters->lost_events++;
+	if (report->verdict == FLOW_KILLED && !in_canary()) {
+		counters->lost_kills[report->scan & 1]++;
+		count_unattended_loss(1 + (report->scan & 1));
+	}
+	return 0;
+}
+
 static __noinline int tell(const struct flow_report *report)
 {
 	struct flow_scratch *scratch = take_scratch();
@@ -148,9 +161,7 @@ static __noinline int tell(const struct flow_report *report)
 	if (!counters || !report)
 		return 0;
 	if (!scratch) {
-		counters->lost_events++;
-		if (report->verdict == FLOW_KILLED && !in_canary())
-			counters->lost_kills[report->scan & 1]++;
+		count_loss(counters, report);
 		return 0;
 	}
 	act = report->act;
@@ -182,11 +193,8 @@ static __noinline int tell(const struct flow_report *report)
 	} else {
 		lost = bpf_ringbuf_output(&events, event, size, 0);
 	}
-	if (lost) {
-		counters->lost_events++;
-		if (event->verdict == FLOW_KILLED && !in_canary())
-			counters->lost_kills[report->scan & 1]++;
-	}
+	if (lost)
+		count_loss(counters, report);
 	__sync_lock_test_and_set(&scratch->busy, 0);
 	return 0;
 }

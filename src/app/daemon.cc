@@ -103,6 +103,7 @@ Result<config::Config> Daemon::load_configuration(std::vector<std::string>& erro
   if (!options_.scopes.empty()) config.scope.cgroups = options_.scopes;
   if (!options_.metrics_listen.empty()) config.metrics.listen = options_.metrics_listen;
   if (options_.control_socket) config.control.socket = *options_.control_socket;
+  if (options_.pins) config.pins.directory = *options_.pins;
   if (options_.scan_interval_s) config.execwhacker.scan_interval_s = *options_.scan_interval_s;
   if (options_.canary_interval_s) config.canary.interval_s = *options_.canary_interval_s;
   if (options_.log_level) config.log.level = *options_.log_level;
@@ -172,6 +173,7 @@ Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
   audit_->set_dry_run(config.dry_run);
   audit_->set_log_level(config.log.level);
   responses_->use(config);
+  takeover_.set(config.pins);
   TRY(monero_.apply(config));
   TRY(exec_->apply(settings));
   events_.use_rules(rules, config.log.reveal_rules || options_.reveal);
@@ -257,7 +259,8 @@ Result<void> Daemon::start() {
     status_.sample_if_due();
   });
   load_monero();
-  flow_ = std::make_unique<Flow>(events_, pods_, *responses_, trap_);
+  flow_ = std::make_unique<Flow>(events_, pods_, *responses_, trap_, takeover_,
+                                 [this](const Error& error) { cannot_pin(error); });
   flow_->when_held([this](std::string_view group, const detect::FlowFinding&, enforce::Outcome) {
     rollout_.would_have_killed(group);
   });
@@ -265,9 +268,13 @@ Result<void> Daemon::start() {
   TRY(pods_.use(standing_settings(*config)));
   pods_.start(exec_->program().enforcement());
   log_what_is_missing();
+  if (const Result<void> opened = takeover_.use(config->pins); !opened) cannot_pin(opened.error());
+  if (const Result<void> closed = takeover_.before_attach(exec_->program().pinnable()); !closed)
+    cannot_pin(closed.error());
   TRY(apply(*config, std::move(prepared)));
   TRY(serve(*config));
   TRY(exec_->start());
+  take_over();
   up_ = true;
   const std::string& why_not_refused = exec_->program().why_not_refused();
   status_.set_execs_refused(why_not_refused.empty());
@@ -346,11 +353,13 @@ Result<void> Daemon::loop() {
         pollfd{.fd = health_.fd(), .events = POLLIN, .revents = 0},
     };
     if (poll(waited.data(), waited.size(),
-             sooner(rollout_.wait_ms(), manager_.wait_ms(monotonic_ns()))) < 0 &&
+             sooner(sooner(rollout_.wait_ms(), manager_.wait_ms(monotonic_ns())),
+                    takeover_.wait_ms(monotonic_ns()))) < 0 &&
         errno != EINTR)
       return fail_errno("poll", errno);
     manager_.alive(monotonic_ns());
     tick_rollout();
+    if (exec_ && takeover_.due(monotonic_ns())) take_over();
     bool changed = false;
     if ((waited[0].revents & POLLIN) != 0) {
       signalfd_siginfo info{};
@@ -382,6 +391,7 @@ Result<void> Daemon::run() {
   run_statistics_.stop();
   canaries_.stop();
   monero_.stop();
+  takeover_.stop();
   if (flow_) flow_->stop();
   if (exec_) exec_->stop();
   if (responses_) responses_->stop();

@@ -20,6 +20,7 @@
 #include "app/responses.h"
 #include "app/rollout.h"
 #include "app/status_source.h"
+#include "app/takeover.h"
 #include "base/fd.h"
 #include "base/line_writer.h"
 #include "base/result.h"
@@ -43,6 +44,8 @@ struct RunOptions {
   std::optional<double> scan_interval_s;
   std::optional<double> canary_interval_s;
   std::optional<config::LogLevel> log_level;
+  std::optional<std::string> pins;  // if given: instead of pins.directory
+  bool release = false;             // instead of running: removes what is pinned
   bool dry_run = false;
   bool reveal = false;                  // as log.revealRules: true
   std::vector<std::string> identities;  // as config::LoadOptions
@@ -88,6 +91,9 @@ class Daemon {
   [[nodiscard]] bool is_up(Detector detector) const;
   void apply_flow(const config::Config& config, Flow::Prepared prepared);
   void log_what_is_missing();
+  // Pins what is attached, in place of what earlier daemons have left.
+  void take_over();
+  void cannot_pin(const Error& error);
   void load_monero();
   void start_monero();
   void log_unavailable(std::string_view detector, const Error& error);
@@ -133,6 +139,7 @@ class Daemon {
   std::atomic<bool> up_ = false;
   std::array<std::atomic<bool>, kDetectors> enabled_{};  // by Detector
 
+  Takeover takeover_;
   KernelLimit limit_;
   std::unique_ptr<enforce::Enforcer> enforcer_;
   std::unique_ptr<Responses> responses_;

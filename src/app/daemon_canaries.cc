@@ -23,6 +23,7 @@ void Daemon::tell_canary_cgroup(std::uint64_t cgroup_id) {
   if (exec_) exec_->program().enforcement().set_canary_cgroup(cgroup_id);
   monero_.set_canary_cgroup(cgroup_id);
   if (flow_) flow_->set_canary_cgroup(cgroup_id);
+  takeover_.set_canary_cgroup(cgroup_id);
 }
 
 bool Daemon::is_up(Detector detector) const {

@@ -26,6 +26,7 @@ void Daemon::collect_detectors(metrics::Exposition& out) const {
   monero_.collect(out);
   if (flow_) flow_->collect(out);
   rollout_.collect(out);
+  takeover_.collect(out);
   out.add(Metric::kReloadSuccessful, {}, reload_ok_ ? 1.0 : 0.0);
   out.add(Metric::kReloadTimestamp, {}, static_cast<double>(loaded_at_));
   out.add(Metric::kReloads, {"success"}, reloads_ok_);
@@ -58,7 +59,9 @@ void Daemon::collect_exec(metrics::Exposition& out) const {
   const exec_stats& kernel = counters.kernel;
   out.add(Metric::kChecked, {"execwhacker.bpf"}, std::uint64_t{kernel.checked});
   out.add(Metric::kChecked, {"psutil.process_iter"}, counters.scanned);
-  audit_->collect({.kills = {kernel.lost_kills, 0}, .refused = kernel.refused}, out);
+  audit_->collect(
+      {.kills = {kernel.lost_kills + takeover_.lost_kills()[0], 0}, .refused = kernel.refused},
+      out);
   Outcomes::collect_limit("execwhacker", limit_.state(), out);
   const bool refuses = std::as_const(*exec_).program().refuses();
   out.add(Metric::kLsmActive, {"execwhacker"}, refuses ? 1.0 : 0.0);

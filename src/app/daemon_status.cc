@@ -77,6 +77,36 @@ void Daemon::log_what_is_missing() {
   if (container::cgroup2_mount_point().empty()) status_.set_lack(Lack::kCgroup2, "");
 }
 
+void Daemon::cannot_pin(const Error& error) {
+  lack(Lack::kPins, "", error.message + "; tried again every few seconds");
+}
+
+void Daemon::take_over() {
+  const auto sink = [this](std::string_view object, std::span<const std::byte> record,
+                           const detect::EarlierDaemon& earlier) {
+    if (object == "exec") return exec_->take_over(record, earlier);
+    flow_->take_over(record, earlier);
+  };
+  const Result<std::vector<Takeover::Report>> done = takeover_.take_over(sink);
+  if (!done) return cannot_pin(done.error());
+  status_.clear_lack(Lack::kPins);
+  for (const Takeover::Report& each : *done) {
+    JsonLine line;
+    line.add("action", "taken-over")
+        .add("from_version", each.version)
+        .add("epoch", fmt::format("{:016x}", each.epoch))
+        .add("links", static_cast<std::uint64_t>(each.links));
+    if (each.unattended_s) line.add("unattended_s", *each.unattended_s);
+    line.add("records", each.readable ? each.records : 0)
+        .add("records_dropped", each.readable ? 0 : each.records)
+        .add("lost_kills", each.lost_kills);
+    log(config::LogLevel::kInfo,
+        each.readable ? "Took over from an earlier daemon"
+                      : "Took over from a daemon of another version, whose records cannot be read",
+        std::move(line));
+  }
+}
+
 void Daemon::load_monero() {
   const Result<void> loaded = monero_.load(events_, pods_, *responses_, trap_);
   if (!loaded) log_unavailable("monero", loaded.error());
@@ -176,6 +206,7 @@ void Daemon::warn_of_what_needs_a_start(const config::Config& now, const config:
   };
   warn(now.metrics.listen != next.metrics.listen, "metrics.listen");
   warn(now.control.socket != next.control.socket, "control.socket");
+  warn(now.pins.directory != next.pins.directory, "pins.directory");
 }
 
 }  // namespace cryptnono::app

@@ -47,6 +47,7 @@ void add_record(JsonLine& line, const detect::Subject& who, const EventRecord& r
       .add("started", timestamp_of_start(who.start_ticks))
       .add_json("ancestors", ancestors(who.origin, redactor))
       .add("node", node_name());
+  if (who.unattended) line.add("unattended", true);
   if (record.event_ns != 0) line.add("event_time", timestamp(CLOCK_MONOTONIC, record.event_ns));
   if (record.signal_ns != 0) line.add("signal_time", timestamp(CLOCK_MONOTONIC, record.signal_ns));
 }

@@ -83,10 +83,14 @@ Result<void> Flow::apply(const config::Config& config, Prepared prepared,
   groups_ = prepared.groups;
   Result<void> in_force = detector_->apply(std::move(settings));
   if (fresh) {
+    const Result<void> closed = takeover_.before_attach(detector_->program().pinnable());
+    if (!closed) cannot_pin_(closed.error());
     if (in_force) in_force = detector_->start();
     if (!in_force) stop();
   }
   TRY(std::move(in_force));
+  if (const auto pinned = takeover_.attached(detector_->program().pinnable()); !pinned)
+    cannot_pin_(pinned.error());
   up_ = true;
   bans_ = prepared.bans;
   allowed_ = prepared.allowed;
@@ -109,12 +113,31 @@ Result<void> Flow::start(config::ConnectHooks best, const kernel::SharedMaps& sh
 
 void Flow::stop() {
   up_ = false;
+  if (detector_) takeover_.detaching(detector_->program().pinnable());
   if (detector_) detector_->stop();
   limit_.use(nullptr);
   pods_.also(nullptr);
   const std::lock_guard lock(mutex_);
   if (detector_) past_ = total();
   detector_.reset();
+}
+
+void Flow::take_over(std::span<const std::byte> record, const detect::EarlierDaemon& earlier) {
+  std::optional<detect::FlowFinding> finding = detect::parse_flow_record(record);
+  if (!finding || (earlier.canary_cgroup != 0 && finding->cgroup_id == earlier.canary_cgroup))
+    return;
+  if (!up_ && finding->kind == detect::FlowFinding::Kind::kToKill)
+    return;  // nobody asks for it now
+  finding->unattended = earlier.died_ns != 0 && finding->time_ns >= earlier.died_ns;
+  // Groups have bits of their own in each daemon.
+  if (finding->reason == detect::FlowFinding::Reason::kBannedAddress) {
+    const auto ban = groups_ ? groups_->narrowest(finding->destination.address,
+                                                  finding->destination.port, ~std::uint64_t{0})
+                             : std::nullopt;
+    finding->groups = detect::bit_mask(ban ? ban->bit : FLOW_GROUP_BANNED);
+  }
+  finding->generation = groups_ ? groups_->generation() : 0;
+  audit_.handle(*finding);
 }
 
 // What was counted by the program that is loaded and those before it: no counter falls when the
@@ -146,9 +169,11 @@ void Flow::collect(metrics::Exposition& out) const {
   const auto stats = total();
   static_assert(static_cast<int>(detect::FlowFinding::Reason::kBannedAddress) == 0 &&
                 static_cast<int>(detect::FlowFinding::Reason::kScan) == 1);
-  audit_.collect({.kills = {stats.kernel.lost_kills[0], stats.kernel.lost_kills[1]},
-                  .refused = stats.kernel.refused},
-                 out);
+  const auto earlier = takeover_.lost_kills();
+  audit_.collect(
+      {.kills = {stats.kernel.lost_kills[0] + earlier[1], stats.kernel.lost_kills[1] + earlier[2]},
+       .refused = stats.kernel.refused},
+      out);
   out.add(Metric::kFlowChecked, {}, std::uint64_t{stats.kernel.checked});
   out.add(Metric::kLsmRefused, {"tcpflowkiller"}, std::uint64_t{stats.kernel.prevented});
   const std::array<std::pair<std::string_view, std::uint64_t>, 5> losses{

@@ -3,15 +3,18 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
+#include <span>
 #include <string>
 
 #include "app/event_log.h"
 #include "app/flow_audit.h"
 #include "app/kernel_limit.h"
 #include "app/pod_watch.h"
+#include "app/takeover.h"
 #include "base/result.h"
 #include "config/types.h"
 #include "detect/flow/flow_detector.h"
@@ -24,8 +27,13 @@ namespace cryptnono::app {
 class Flow {
  public:
   // All must outlive the object.
-  Flow(EventLog& log, PodWatch& pods, Responses& responses, CanaryTrap& trap)
-      : pods_(pods), audit_(limit_, log, responses, trap) {}
+  // `cannot_pin`: told why, where it runs and is not pinned.
+  Flow(EventLog& log, PodWatch& pods, Responses& responses, CanaryTrap& trap, Takeover& takeover,
+       std::function<void(const Error&)> cannot_pin)
+      : pods_(pods),
+        takeover_(takeover),
+        cannot_pin_(std::move(cannot_pin)),
+        audit_(limit_, log, responses, trap) {}
 
   // The rest of a configuration that is known to be good: its tables. What cannot be used is an
   // error, and nothing changes.
@@ -52,6 +60,8 @@ class Flow {
   // FlowAudit::when_held().
   void when_held(FlowAudit::HeldSink sink) { audit_.when_held(std::move(sink)); }
   void stop();
+  // A record that an earlier daemon's kernel side wrote; as detect::ExecDetector::take_over().
+  void take_over(std::span<const std::byte> record, const detect::EarlierDaemon& earlier);
 
   [[nodiscard]] bool up() const { return up_; }
   // Of a detector that is up.
@@ -74,6 +84,8 @@ class Flow {
   [[nodiscard]] detect::FlowProgram::Stats total() const;  // mutex_ is held
 
   PodWatch& pods_;
+  Takeover& takeover_;
+  const std::function<void(const Error&)> cannot_pin_;
   KernelLimit limit_;
   FlowAudit audit_;
   mutable std::mutex mutex_;  // for detector_: collect() reads what apply() may take away

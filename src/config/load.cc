@@ -92,6 +92,7 @@ class Loader {
   void read_metrics(Fields& fields, Name name, Value value);
   void read_control(Fields& fields, Name name, Value value);
   void read_state(Fields& fields, Name name, Value value);
+  void read_pins(Fields& fields, Name name, Value value);
 
   std::function<void(const std::vector<std::string>&)> before_lists_;
   seal::Identities identities_;
@@ -232,6 +233,7 @@ std::vector<Fields::Key> Loader::setting_keys(Fields& fields, std::uint16_t file
        }},
       {"control", [&](Name name, Value value) { read_control(fields, name, value); }},
       {"state", [&](Name name, Value value) { read_state(fields, name, value); }},
+      {"pins", [&](Name name, Value value) { read_pins(fields, name, value); }},
       {"webhook",
        [&](Name name, Value value) {
          read_webhook(fields, name, value, read_file_, config_.webhook);
@@ -373,6 +375,30 @@ void Loader::read_state(Fields& fields, Name name, Value value) {
                                        if (const auto path = fields.read_path(key, item))
                                          config_.state_directory = std::string(*path);
                                      }}});
+}
+
+void Loader::read_pins(Fields& fields, Name name, Value value) {
+  Pins& out = config_.pins;
+  const auto read_directory = [&](Name key, Value item) {
+    const bool none =
+        item.kind() == Document::Kind::kScalar && !is_null(item) && item.text().empty();
+    if (none) return out.directory.clear();
+    const auto path = fields.read_path(key, item);
+    if (!path) return;
+    out.directory = std::string(*path);
+    while (out.directory.size() > 1 && out.directory.back() == '/') out.directory.pop_back();
+  };
+  fields.read_mapping(name, value,
+                      {{"directory", read_directory},
+                       {"onStop",
+                        [&](Name key, Value item) {
+                          fields.read_choice<bool>(key, item, {{"release", false}, {"keep", true}},
+                                                   out.keep_on_stop);
+                        }},
+                       {"unattended", [&](Name key, Value item) {
+                          fields.read_choice<bool>(key, item, {{"spare", false}, {"kill", true}},
+                                                   out.unattended_kills);
+                        }}});
 }
 
 void Loader::read_control(Fields& fields, Name name, Value value) {

@@ -432,6 +432,27 @@ TEST(Load, TheControlSocketIsAnAbsolutePathOrNone) {
               HasSubstr("f:1:11: "));
 }
 
+TEST(Load, Pins) {
+  const auto pins_of = [](const std::string& value) {
+    const LoadResult result = load_text("f", "pins: " + value);
+    EXPECT_TRUE(result) << to_string(result.error().front());
+    return result ? result->config.pins : Pins{.directory = "error"};
+  };
+  const auto error_of = [](const std::string& value) {
+    return to_string(load_text("f", "pins: " + value).error().front());
+  };
+  EXPECT_EQ(load_text("f", "dryRun: true")->config.pins.directory, "");
+  const Pins all = pins_of("{directory: /sys/fs/bpf/one//, onStop: keep, unattended: kill}");
+  EXPECT_EQ(all.directory, "/sys/fs/bpf/one");
+  EXPECT_TRUE(all.keep_on_stop && all.unattended_kills);
+  const Pins mild = pins_of("{directory: '', onStop: release, unattended: spare}");
+  EXPECT_EQ(mild.directory, "");
+  EXPECT_FALSE(mild.keep_on_stop || mild.unattended_kills);
+  EXPECT_THAT(error_of("{directory: x}"), HasSubstr("f:1:19: pins.directory must be an absolute"));
+  EXPECT_THAT(error_of("{onStop: leave}"), HasSubstr("pins.onStop"));
+  EXPECT_THAT(error_of("{unattended: report}"), HasSubstr("pins.unattended"));
+}
+
 TEST(Load, TheDocumentedExampleIsValid) {
   const std::string page = read_text(fs::path(CRYPTNONO_DOCS_DIR) / "configuration.md");
   ASSERT_FALSE(page.empty());

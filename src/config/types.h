@@ -258,6 +258,15 @@ struct Canary {
 
 inline constexpr std::string_view kDefaultStateDirectory = "/var/lib/cryptnono";
 
+inline constexpr std::string_view kDefaultPinDirectory = "/sys/fs/bpf/cryptnono";
+
+// Enforcement that outlives the daemon.
+struct Pins {
+  std::string directory;          // in a BPF file system, absolute; empty: it ends with the daemon
+  bool keep_on_stop = false;      // also an orderly end leaves it
+  bool unattended_kills = false;  // what user space would decide dies while there is no daemon
+};
+
 struct Config {
   std::vector<std::string> files;  // paths as given, in order; then the lists of addresses
   bool dry_run = false;            // nothing is killed by anything; everything is reported
@@ -277,6 +286,7 @@ struct Config {
   Webhook webhook;
   // Where the daemon remembers the clean days of groups that report first; empty: nowhere.
   std::string state_directory{kDefaultStateDirectory};
+  Pins pins;
 };
 
 }  // namespace cryptnono::config

@@ -47,6 +47,14 @@ struct Subject {
   Origin origin;
   // What the kernel side has said: it is protected.
   container::Spared spared = container::Spared::kNot;
+  // It happened while no daemon was there: an earlier one's kernel side did it, and tells of it.
+  bool unattended = false;
+};
+
+// The daemon before this one, of whose kernel side there are records left.
+struct EarlierDaemon {
+  std::uint64_t died_ns = 0;        // CLOCK_MONOTONIC; 0: not known
+  std::uint64_t canary_cgroup = 0;  // what happened in it was its own proof
 };
 
 // Of a record of the kernel side.

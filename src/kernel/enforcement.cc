@@ -171,12 +171,13 @@ SharedMaps Enforcement::shared() const {
   return {.protected_pids = bpf_map__fd(parts_.protected_pids),
           .units = bpf_map__fd(parts_.units),
           .protected_users = bpf_map__fd(parts_.protected_users),
-          .protected_files = bpf_map__fd(parts_.protected_files)};
+          .protected_files = bpf_map__fd(parts_.protected_files),
+          .about = parts_.about == nullptr ? -1 : bpf_map__fd(parts_.about)};
 }
 
 Result<void> share_maps(const Enforcement::Parts& parts, const SharedMaps& shared) {
   const auto share = [](bpf_map* map, int fd) -> Result<void> {
-    if (fd < 0) return {};
+    if (fd < 0 || map == nullptr) return {};
     if (const int error = bpf_map__reuse_fd(map, fd))
       return fail_errno("cannot share a map", -error);
     return {};
@@ -184,6 +185,7 @@ Result<void> share_maps(const Enforcement::Parts& parts, const SharedMaps& share
   TRY(share(parts.protected_pids, shared.protected_pids));
   TRY(share(parts.units, shared.units));
   TRY(share(parts.protected_users, shared.protected_users));
+  TRY(share(parts.about, shared.about));
   return share(parts.protected_files, shared.protected_files);
 }
 

@@ -41,6 +41,7 @@ struct SharedMaps {
   int units = -1;
   int protected_users = -1;
   int protected_files = -1;
+  int about = -1;
 };
 
 // Any thread, but for set_scope, which belongs to one, and those about units and protected sets,
@@ -56,6 +57,7 @@ class Enforcement {
     bpf_map* protected_files;
     bpf_map* limit_rings;
     bpf_program* limit_admit;
+    bpf_map* about = nullptr;  // null: it has none
   };
   explicit Enforcement(const Parts& parts) : parts_(parts) {}
 

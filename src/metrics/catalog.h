@@ -65,6 +65,9 @@ enum class Metric : std::uint8_t {
   kReloadTimestamp,
   kReloads,
   kGeneration,
+  kPinned,
+  kUnattendedSeconds,
+  kTakenOver,
   kScanSeconds,
   kDecisionSeconds,
   kLogLinesDropped,
@@ -125,6 +128,7 @@ inline constexpr std::array<std::string_view, 4> kLookupResult{"found", "unknown
                                                                "dropped"};
 inline constexpr std::array<std::string_view, 2> kResponse{"kill-tree", "kill-container"};
 inline constexpr std::array<std::string_view, 2> kResponseFailure{"failed", "dropped"};
+inline constexpr std::array<std::string_view, 2> kTakenOverResult{"read", "dropped"};
 inline constexpr std::array<std::string_view, 2> kReloadResult{"success", "failure"};
 inline constexpr std::array<std::string_view, 4> kDeliveryResult{
     "sent", "refused", "dropped-queue-full", "dropped-gave-up"};
@@ -148,6 +152,7 @@ inline constexpr std::array<Label, 2> kLoss{
     {{"detector", values::kDetector}, {"reason", values::kLossReason}}};
 inline constexpr std::array<Label, 2> kRules{
     {{"detector", values::kDetector}, {"kind", values::kRuleKind}}};
+inline constexpr std::array<Label, 1> kTakenOver{{{"result", values::kTakenOverResult}}};
 inline constexpr std::array<Label, 1> kReload{{{"result", values::kReloadResult}}};
 inline constexpr std::array<Label, 1> kCgroupKind{{{"kind", values::kCgroupKind}}};
 inline constexpr std::array<Label, 1> kLookup{{{"result", values::kLookupResult}}};
@@ -255,6 +260,12 @@ inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount
      "Attempts to load the configuration"},
     {"cryptnono_config_generation", Type::kGauge, labels::kNone,
      "Generation of the rules in force"},
+    {"cryptnono_pinned", Type::kGauge, labels::kNone,
+     "1 if enforcement at exec and connect outlives this daemon"},
+    {"cryptnono_unattended_seconds", Type::kGauge, labels::kNone,
+     "How long the kernel side that this daemon took over was without a daemon"},
+    {"cryptnono_taken_over_records_total", Type::kCounter, labels::kTakenOver,
+     "Events that an earlier daemon's kernel side left; dropped: of another version's form"},
     {"cryptnono_scan_duration_seconds", Type::kGauge, labels::kDetector,
      "Duration of the last scan of all processes"},
     {"cryptnono_exec_decision_seconds", Type::kHistogram, labels::kNone,

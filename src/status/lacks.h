@@ -28,6 +28,7 @@ enum class Lack : std::uint8_t {
   kCgroup2,
   kCgroupWrite,
   kCgroupEvents,
+  kPins,
   kRealTime,
   kLockedMemory,
   kCount
@@ -90,6 +91,10 @@ inline constexpr std::array<LackWords, static_cast<std::size_t>(Lack::kCount)> k
     {"new cgroups are told (tp_btf/cgroup_mkdir)",
      "a new container is known at the next scan only, and is what its pod is until then",
      "a kernel with BTF; the reason says what it refused"},
+    {"pins in a BPF file system that is root's alone",
+     "enforcement ends with the daemon: between its crash and the next start nothing is enforced",
+     "mount a BPF file system at /sys/fs/bpf, in a container the node's; the reason says what is "
+     "wrong with what is there"},
     {"real-time priority (CAP_SYS_NICE)",
      "RandomX is found later on a busy node, and decisions about allowed patterns may take "
      "milliseconds there",

@@ -18,6 +18,8 @@ UNSEEN = {
     "cryptnono_execwhacker_kill_if_needed_execution_seconds", "cryptnono_flowkiller_processes_missed_total",
     "cryptnono_flowkiller_log_and_kill_execution_seconds", "cryptnono_monero_processes_missed_total",
     "cryptnono_monero_processes_spared_total", "cryptnono_monero_kill_seconds", "cryptnono_exec_decision_seconds",
+    # For who looks into one hand-over, beside its log line.
+    "cryptnono_pinned", "cryptnono_unattended_seconds", "cryptnono_taken_over_records_total",
     # For who tunes a detector.
     "cryptnono_monero_suspects", "cryptnono_monero_highest_spared_score", "cryptnono_flowkiller_counted_units",
     "process_virtual_memory_bytes", "process_max_fds",

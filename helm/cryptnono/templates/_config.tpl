@@ -72,6 +72,7 @@
 {{- end -}}
 {{- with uniq $variables }}{{ $_ := set $containers "environment" . }}{{ end -}}
 {{- with $containers }}{{ $_ := set $out "containers" . }}{{ end -}}
+{{- if .Values.pins.enabled }}{{ $_ := set $out "pins" (dict "directory" "/sys/fs/bpf/cryptnono" "onStop" .Values.pins.onStop "unattended" .Values.pins.unattended) }}{{ end -}}
 {{- with include "cryptnono.ports" . | fromJsonArray -}}
 {{- $listen := list -}}
 {{- range . }}{{ $listen = append $listen (printf ":%d" (int .)) }}{{ end -}}

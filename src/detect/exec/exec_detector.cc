@@ -202,6 +202,42 @@ void ExecDetector::on_decision(std::span<const std::byte> record) {
   sink_(finding);
 }
 
+void ExecDetector::take_over(std::span<const std::byte> record, const EarlierDaemon& earlier) {
+  const std::optional<ExecRecord> parsed = parse_exec_record(record);
+  if (!parsed) return;
+  const exec_event& event = parsed->event;
+  if (earlier.canary_cgroup != 0 && event.cgroup_id == earlier.canary_cgroup) return;
+  std::shared_ptr<const ExecRules> rules;
+  {
+    const std::lock_guard lock(mutex_);
+    rules = generations_.back();
+  }
+  Finding finding = finding_of(*parsed, rules);
+  finding.unattended = earlier.died_ns != 0 && event.time_ns >= earlier.died_ns;
+  finding.limited = (event.flags & EXEC_LIMITED) != 0;
+  finding.judgement = rules->judge(
+      {.text = {.path = finding.path, .filename = finding.filename, .argv = finding.argv},
+       .path_trusted = (event.flags & EXEC_PATH_TRUSTED) != 0});
+  const Judgement::Verdict verdict = finding.judgement.verdict;
+  switch (event.verdict) {
+    case EXEC_KILLED:
+      finding.kind = Finding::Kind::kKilledInKernel;
+      break;
+    case EXEC_SPARED:
+      finding.kind = Finding::Kind::kProtected;
+      break;
+    case EXEC_DECIDE:
+      if (verdict == Judgement::Verdict::kNothing) return;
+      finding.kind =
+          verdict == Judgement::Verdict::kSpared ? Finding::Kind::kSpared : Finding::Kind::kBanned;
+      break;
+    default:
+      finding.kind = Finding::Kind::kReportedInKernel;
+  }
+  if (finding.judgement.rule == MATCH_NO_RULE) finding.rules = nullptr;
+  sink_(finding);
+}
+
 ExecDetector::Counters ExecDetector::counters() const {
   return {.kernel = program_->stats(),
           .recursion_misses = program_->runs().recursion_misses,

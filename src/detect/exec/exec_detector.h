@@ -16,6 +16,7 @@
 #include "detect/exec/exec_rules.h"
 #include "detect/exec/exec_scan.h"
 #include "detect/exec/finding.h"
+#include "detect/subject.h"
 #include "kernel/ring_buffer.h"
 
 namespace cryptnono::detect {
@@ -47,6 +48,9 @@ class ExecDetector {
   // after apply().
   Result<void> start();
   void stop();
+  // A record that an earlier daemon's kernel side wrote. Its rules are not known any more: those in
+  // force say which rule it was, and decide what was left to decide. After apply().
+  void take_over(std::span<const std::byte> record, const EarlierDaemon& earlier);
 
   struct Counters {
     exec_stats kernel{};

@@ -53,6 +53,7 @@ Result<std::unique_ptr<ExecProgram>> ExecProgram::load() {
     if (error != 0) return fail_errno("cannot size the scratch maps", -error);
     bpf_program__set_autoload(skeleton->progs.exec_refuse, refuses);
     bpf_program__set_autoattach(skeleton->progs.exec_refuse, false);
+    bpf_program__set_autoattach(skeleton->progs.owner_exit, false);  // see kernel::Pins::pin
     bpf_map__set_autocreate(skeleton->maps.walk_scratches, refuses);
     skeleton->rodata->page_offset_base_at = page_offset_base;
     TRY(skeleton.load());
@@ -79,7 +80,8 @@ Result<std::unique_ptr<ExecProgram>> ExecProgram::load() {
                                  .protected_users = state->skeleton->maps.protected_users,
                                  .protected_files = state->skeleton->maps.protected_files,
                                  .limit_rings = state->skeleton->maps.limit_rings,
-                                 .limit_admit = state->skeleton->progs.limit_admit});
+                                 .limit_admit = state->skeleton->progs.limit_admit,
+                                 .about = state->skeleton->maps.about});
   return std::unique_ptr<ExecProgram>(new ExecProgram(std::move(state)));
 }
 
@@ -104,6 +106,19 @@ Result<void> ExecProgram::put_in_force(const kernel::TableMap& tables) const {
 }
 
 kernel::Enforcement& ExecProgram::enforcement() { return *state_->enforcement; }
+
+kernel::Pinnable ExecProgram::pinnable() {
+  kernel::Skeleton<exec_match_bpf>& skeleton = state_->skeleton;
+  return {.name = "exec",
+          .skeleton = skeleton->skeleton,
+          .self = &skeleton->bss->self,
+          .active = skeleton->maps.active,
+          .about = skeleton->maps.about,
+          .events = skeleton->maps.events,
+          .decisions = skeleton->maps.decisions,
+          .owner_exit = skeleton->progs.owner_exit,
+          .owner_exit_link = &skeleton->links.owner_exit};
+}
 
 exec_stats ExecProgram::stats() const {
   return kernel::sum_of_cpus<exec_stats>(state_->skeleton->maps.stats, state_->cpus);

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "bpf/api/exec.h"
 #include "kernel/enforcement.h"
+#include "kernel/pins.h"
 #include "kernel/ring_buffer.h"
 #include "kernel/run_statistics.h"
 #include "kernel/table_map.h"
@@ -47,6 +48,9 @@ class ExecProgram {
 
   // Mode, scope, limit, protected processes, containers.
   [[nodiscard]] kernel::Enforcement& enforcement();
+
+  // To be pinned while it is attached.
+  [[nodiscard]] kernel::Pinnable pinnable();
 
   // Sum over CPUs since load.
   [[nodiscard]] exec_stats stats() const;

@@ -37,7 +37,8 @@ kernel::Enforcement::Parts parts_of(Skeleton& skeleton) {
           .protected_users = skeleton->maps.protected_users,
           .protected_files = skeleton->maps.protected_files,
           .limit_rings = skeleton->maps.limit_rings,
-          .limit_admit = skeleton->progs.limit_admit};
+          .limit_admit = skeleton->progs.limit_admit,
+          .about = skeleton->maps.about};
 }
 
 // The root of the cgroup v2 hierarchy. A container with a cgroup namespace of its own sees its own
@@ -160,8 +161,7 @@ Result<void> FlowProgram::attach_state() {
     if (link == nullptr)
       return fail_errno("tcpflowkiller: cannot attach to inet_sock_set_state", errno);
   } else {
-    bpf_link__destroy(link);
-    link = nullptr;
+    kernel::destroy_link(link);
   }
   return {};
 }
@@ -169,6 +169,17 @@ Result<void> FlowProgram::attach_state() {
 void FlowProgram::detach() {
   state_->running = false;
   state_->skeleton.detach();
+}
+
+kernel::Pinnable FlowProgram::pinnable() {
+  Skeleton& skeleton = state_->skeleton;
+  return {.name = "flow",
+          .skeleton = skeleton->skeleton,
+          .self = &skeleton->bss->self,
+          .active = skeleton->maps.active,
+          .about = skeleton->maps.about,
+          .events = skeleton->maps.events,
+          .decisions = skeleton->maps.decisions};
 }
 
 ConnectHooks FlowProgram::hooks() const { return state_->attached; }

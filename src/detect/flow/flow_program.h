@@ -12,6 +12,7 @@
 #include "bpf/api/flow.h"
 #include "config/types.h"
 #include "kernel/enforcement.h"
+#include "kernel/pins.h"
 #include "kernel/ring_buffer.h"
 #include "kernel/run_statistics.h"
 #include "kernel/table_map.h"
@@ -38,6 +39,9 @@ class FlowProgram {
   // see hooks().
   Result<void> attach();
   void detach();
+
+  // To be pinned while it is attached, and again after set_scan(), which may attach one more hook.
+  [[nodiscard]] kernel::Pinnable pinnable();
 
   // After attach(): what is in force; and why not more, if not.
   [[nodiscard]] ConnectHooks hooks() const;
