@@ -191,7 +191,7 @@ int BPF_PROG(exec_refuse, struct linux_binprm *bprm, int before)
 	struct walk_scratch *scratch;
 	bool refused;
 
-	if (before || !native_program(bprm) || !current_in_scope())
+	if (before || !in_force() || !native_program(bprm) || !current_in_scope())
 		return before;
 	scratch = take_walk_scratch();
 	if (!scratch)

@@ -81,7 +81,7 @@ int BPF_PROG(flow_refuse, struct socket *sock, struct sockaddr *address, int len
 	__u64 groups;
 	__u32 what;
 
-	if (before || !current_in_scope() || !read_destination(&act, sock, address, length))
+	if (before || !in_force() || !current_in_scope() || !read_destination(&act, sock, address, length))
 		return before;
 	if (!look_up(&view, (const __u32 *)act.addr, &what) || what == FLOW_UNCOUNTED || !(what & FLOW_PORTS_MASK))
 		return 0;
