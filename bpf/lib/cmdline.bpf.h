@@ -117,7 +117,7 @@ static __noinline __u64 second_argument(struct exec_context *exec)
 	struct first_argument first = {.buffer = exec->scratch->text, .address = exec->argv_begin};
 
 	if (exec->argv_end > exec->argv_begin)
-		bpf_loop(ARGUMENT_CHUNKS, skip_argument, &first, 0);
+		loop(ARGUMENT_CHUNKS, skip_argument, &first);
 	return first.found && first.address < exec->argv_end ? first.address : 0;
 }
 
@@ -184,7 +184,7 @@ static __always_inline bool read_user(__u8 *to, __u32 size, __u64 from)
 
 	if (!bpf_probe_read_user(to, size, (void *)from))
 		return true;
-	bpf_loop(READ_ATTEMPTS, read_attempt, &read, 0);
+	loop(READ_ATTEMPTS, read_attempt, &read);
 	return !read.failed;
 }
 
@@ -287,9 +287,9 @@ static int match_piece(__u32 index, struct exec_context *exec)
 	state->run.len = load_piece(exec);
 	state->run.pos = 0;
 	if (state->root == MATCH_ROOT_WORDS)
-		bpf_loop(STEPS_MAX, words_step, exec, 0);
+		loop(STEPS_MAX, words_step, exec);
 	else
-		bpf_loop(STEPS_MAX, substrings_step, exec, 0);
+		loop(STEPS_MAX, substrings_step, exec);
 	return 0;
 }
 
@@ -304,7 +304,7 @@ static __always_inline void match_all(struct exec_context *exec)
 	state->run.flags = 0;
 	state->root = exec->view.header->flags & MATCH_HAS_WORDS ? MATCH_ROOT_WORDS : MATCH_ROOT_SUBSTRINGS;
 	state->piece = exec->view.header->flags & (MATCH_HAS_WORDS | MATCH_HAS_SUBSTRINGS) ? PIECE_PATH : PIECE_NONE;
-	bpf_loop(2 * (EXEC_MAX_CHUNKS + PIECE_NONE), match_piece, exec, 0);
+	loop(2 * (EXEC_MAX_CHUNKS + PIECE_NONE), match_piece, exec);
 }
 
 #endif

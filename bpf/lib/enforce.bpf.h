@@ -125,7 +125,7 @@ static int place_step(__u32 depth, struct place_walk *walk)
 static __always_inline bool walk_place(struct place_walk *walk, __u32 hierarchy)
 {
 	walk->cgroup = current_cgroup(hierarchy);
-	bpf_loop(PLACE_DEPTH, place_step, walk, 0);
+	loop(PLACE_DEPTH, place_step, walk);
 	if (!walk->known && walk->cgroup) { /* deeper than any honest one */
 		walk->found.is = UNIT_CONTAINER;
 		walk->known = true;
@@ -239,7 +239,7 @@ static __noinline bool limit_admits(__u32 group, __u64 unit)
 	search.ring = bpf_map_lookup_elem(&limit_rings, &group);
 	if (!search.ring)
 		return false;
-	bpf_loop(LIMIT_SLOTS, take_slot, &search, 0);
+	loop(LIMIT_SLOTS, take_slot, &search);
 	if (!search.taken) {
 		/* The last slot may have been taken for this very unit. */
 		seen = bpf_map_lookup_elem(&limit_seen, &key);
@@ -279,7 +279,7 @@ static __always_inline enum enforcement enforcement_for(__u64 groups, const vola
 		context.groups &= *kill_groups;
 	if (!context.groups || place->is & UNIT_REPORT || (place->is & UNIT_UNKNOWN && settings.unknown_reports))
 		return ENFORCE_REPORT;
-	bpf_loop(MATCH_MAX_GROUPS, admit_group, &context, 0);
+	loop(MATCH_MAX_GROUPS, admit_group, &context);
 	return context.admitted ? ENFORCE_KILLED : ENFORCE_LIMITED;
 }
 

@@ -80,7 +80,7 @@ static __noinline __u64 tree_of_current(__u64 *start)
 
 	walk.cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
 	walk.top = BPF_CORE_READ(task, group_leader);
-	bpf_loop(TREE_DEPTH, tree_step, &walk, 0);
+	loop(TREE_DEPTH, tree_step, &walk);
 	top = walk.top;
 	if (start)
 		*start = BPF_CORE_READ(top, start_boottime);
@@ -130,7 +130,7 @@ static __always_inline bool lock_unit(struct flow_unit *unit)
 {
 	struct lock_attempt lock = {.lock = &unit->lock};
 
-	bpf_loop(LOCK_ATTEMPTS, try_lock, &lock, 0);
+	loop(LOCK_ATTEMPTS, try_lock, &lock);
 	return lock.taken;
 }
 
@@ -245,7 +245,7 @@ static __noinline int count_destination(const struct flow_act *act, __u64 limit_
 	__builtin_memcpy(search.addr, act->addr, 16);
 	search.port_protocol = (__u32)act->port << 8 | act->protocol;
 	search.oldest_ns = ~0ULL;
-	bpf_loop(FLOW_PAIRS, pair_step, &search, 0);
+	loop(FLOW_PAIRS, pair_step, &search);
 	slot = search.found;
 	if (slot >= FLOW_PAIRS) {
 		slot = search.oldest;

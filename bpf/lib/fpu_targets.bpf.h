@@ -94,7 +94,7 @@ int find_targets(struct bpf_raw_tracepoint_args *args)
 	struct target_search search = {.heartbeat = args->args[TARGETS_ARG_HEARTBEAT]};
 
 	targets.count = 0;
-	bpf_loop(args->args[TARGETS_ARG_CPUS], look_at_cpu, &search, 0);
+	loop(args->args[TARGETS_ARG_CPUS], look_at_cpu, &search);
 	return 0;
 }
 

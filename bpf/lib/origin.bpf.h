@@ -62,14 +62,14 @@ static __always_inline __u16 put_cgroup_path(char *text, struct origin_names *na
 
 	if (!walk.next)
 		return 0;
-	bpf_loop(ORIGIN_DEPTH, collect_name, &walk, 0);
+	loop(ORIGIN_DEPTH, collect_name, &walk);
 	if (parent_cgroup(walk.next))
 		return 0;
 	if (!walk.count) {
 		text[0] = '/';
 		return 1;
 	}
-	bpf_loop(ORIGIN_DEPTH, append_name, &walk, 0);
+	loop(ORIGIN_DEPTH, append_name, &walk);
 	return walk.cut ? 0 : walk.used;
 }
 
@@ -110,7 +110,7 @@ static __noinline int put_ancestors(struct origin *origin)
 	origin->ancestor_count = 0;
 	origin->pad = 0;
 	origin->level = BPF_CORE_READ(task, thread_pid, level);
-	bpf_loop(ORIGIN_ANCESTORS, put_ancestor, &walk, 0);
+	loop(ORIGIN_ANCESTORS, put_ancestor, &walk);
 	return 0;
 }
 

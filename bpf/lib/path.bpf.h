@@ -7,6 +7,7 @@
 #define CRYPTNONO_BPF_LIB_PATH_H
 
 #include "../api/exec.h"
+#include "loop.bpf.h"
 
 #define PATH_NAME_MAX 255
 
@@ -90,7 +91,7 @@ static __always_inline __u32 resolve_path(struct path_buffer *buffer, struct fil
 
 	walk.mount = (void *)mount - bpf_core_field_offset(struct mount, mnt);
 	walk.mount_root = mount->mnt_root;
-	bpf_loop(EXEC_PATH_DEPTH, path_step, &walk, 0);
+	loop(EXEC_PATH_DEPTH, path_step, &walk);
 	*complete = walk.done;
 	return walk.begin;
 }

@@ -49,7 +49,7 @@ static __always_inline bool below_v1(const volatile struct scope_entry *entry)
 {
 	struct v1_walk walk = {.cgroup = current_cgroup(entry->hierarchy), .wanted = entry->cgroup_id};
 
-	bpf_loop(CGROUP_MAX_DEPTH, v1_step, &walk, 0);
+	loop(CGROUP_MAX_DEPTH, v1_step, &walk);
 	return walk.found;
 }
 
@@ -80,7 +80,7 @@ static __noinline bool below_any(const volatile struct scope_entry *entries, __u
 
 	if (count == 1 && entries[0].hierarchy == HIERARCHY_V2) /* nearly always */
 		return below(&entries[0]);
-	bpf_loop(SCOPE_MAX, scope_step, &search, 0);
+	loop(SCOPE_MAX, scope_step, &search);
 	return search.found;
 }
 
