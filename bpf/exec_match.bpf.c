@@ -83,7 +83,7 @@ static __always_inline __u32 capture(struct exec_context *exec)
 
 static __always_inline void describe(struct exec_event *event, struct origin_names *names)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 
 	event->start_boottime_ns = start_boottime(task);
 	event->cgroup_id = bpf_get_current_cgroup_id();

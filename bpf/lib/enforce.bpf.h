@@ -70,16 +70,16 @@ enum enforcement {
 static __always_inline __u64 start_boottime(struct task_struct *task)
 {
 	/* Called real_start_time before 5.5, which is older than what we promise. */
-	return task->group_leader->start_boottime;
+	return BPF_CORE_READ(task, group_leader, start_boottime);
 }
 
 static __always_inline bool current_protected(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	__u64 *start;
 
-	if (pid == 1 || task->flags & 0x00200000 /* PF_KTHREAD */)
+	if (pid == 1 || BPF_CORE_READ(task, flags) & 0x00200000 /* PF_KTHREAD */)
 		return true;
 	start = bpf_map_lookup_elem(&protected_pids, &pid);
 	return start && *start == start_boottime(task);
@@ -151,7 +151,7 @@ static __noinline int current_place(struct place *place)
 
 static __always_inline bool in_node_mounts(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	__u32 own = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 	int i;
 
@@ -164,7 +164,7 @@ static __always_inline bool in_node_mounts(void)
 
 static __always_inline bool executable_protected(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct inode *inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
 	struct file_key key = {.inode = BPF_CORE_READ(inode, i_ino), .device = BPF_CORE_READ(inode, i_sb, s_dev)};
 

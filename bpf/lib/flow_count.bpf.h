@@ -74,7 +74,7 @@ static int tree_step(__u32 depth, struct tree_walk *walk)
 
 static __noinline __u64 tree_of_current(__u64 *start)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct tree_walk walk = {};
 	struct task_struct *top;
 
@@ -89,7 +89,7 @@ static __noinline __u64 tree_of_current(__u64 *start)
 
 static __always_inline void unit_key_of_current(struct flow_unit_key *key, __u64 limit_unit)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct pid *session;
 
 	switch (flow.per) {
@@ -202,7 +202,7 @@ static __always_inline struct flow_unit *find_unit(struct flow_unit_key *key)
 
 static __always_inline void remember_process(struct flow_unit *unit, __u64 limit_unit, __u64 now)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 
 	unit->last_ns = now;
 	unit->last_pid = bpf_get_current_pid_tgid() >> 32;
@@ -271,7 +271,7 @@ static __noinline int count_destination(const struct flow_act *act, __u64 limit_
 	result->slot = slot;
 	/* Who was told of is not told of again for each further destination. */
 	result->scan = search.found >= FLOW_PAIRS && flow.threshold && search.count > flow.threshold &&
-		       search.unit->acted_start != start_boottime(bpf_get_current_task_btf());
+		       search.unit->acted_start != start_boottime(current_task());
 	return 0;
 }
 

@@ -69,8 +69,8 @@ static __always_inline __u32 put_pairs(struct flow_scratch *scratch, const struc
 /* Not inlined, for the stack: what it needs there is not needed together with what others do. */
 static __noinline __u32 put_path(struct flow_scratch *scratch, __u32 used)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct file *file = task->mm->exe_file;
+	struct task_struct *task = current_task();
+	struct file *file = BPF_CORE_READ(task, mm, exe_file);
 	bool complete = false;
 	__u32 begin, bytes;
 
@@ -90,9 +90,9 @@ static __noinline __u32 put_path(struct flow_scratch *scratch, __u32 used)
 /* The process is in its system call, so another thread may rewrite its arguments: they are for the log only. */
 static __always_inline __u32 put_argv(struct flow_scratch *scratch, __u32 used)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 begin = task->mm->arg_start;
-	__u64 bytes = task->mm->arg_end - begin;
+	struct task_struct *task = current_task();
+	__u64 begin = BPF_CORE_READ(task, mm, arg_start);
+	__u64 bytes = BPF_CORE_READ(task, mm, arg_end) - begin;
 
 	scratch->event.argv_bytes = bytes;
 	barrier_var(bytes);
@@ -110,7 +110,7 @@ static __always_inline __u32 put_argv(struct flow_scratch *scratch, __u32 used)
 
 static __always_inline void put_process(struct flow_event *event, struct origin_names *names)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 
 	event->start_boottime_ns = start_boottime(task);
 	event->cgroup_id = bpf_get_current_cgroup_id();

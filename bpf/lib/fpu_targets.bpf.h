@@ -20,7 +20,7 @@ struct fpu_cpu cpus[FPU_MAX_CPUS];
 /* The symbol `runqueues` is not to be had where kallsyms holds functions only; a thread's own queue leads to it. */
 static __noinline void learn_queue(__u32 cpu)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct rq *queue;
 
 	if (!bpf_core_field_exists(struct cfs_rq, rq))

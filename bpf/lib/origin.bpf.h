@@ -101,7 +101,7 @@ static int put_ancestor(__u32 index, struct ancestor_walk *walk)
 /* Functions of their own, so that what one has on the stack is not there in the other. */
 static __noinline int put_ancestors(struct origin *origin)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct ancestor_walk walk = {.origin = origin};
 
 	if (!origin)

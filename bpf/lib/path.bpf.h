@@ -8,6 +8,7 @@
 
 #include "../api/exec.h"
 #include "loop.bpf.h"
+#include "task.bpf.h"
 
 #define PATH_NAME_MAX 255
 
@@ -79,18 +80,18 @@ static int path_step(__u32 index, struct path_walk *walk)
 /* Writes the path of `file` into `buffer`; returns where it begins. *complete says whether the root was reached. */
 static __always_inline __u32 resolve_path(struct path_buffer *buffer, struct file *file, bool *complete)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct vfsmount *mount = file->f_path.mnt;
+	struct task_struct *task = current_task();
+	struct vfsmount *mount = BPF_CORE_READ(file, f_path.mnt);
 	struct path_walk walk = {
 		.buffer = buffer,
-		.dentry = file->f_path.dentry,
-		.root_dentry = task->fs->root.dentry,
-		.root_mount = task->fs->root.mnt,
+		.dentry = BPF_CORE_READ(file, f_path.dentry),
+		.root_dentry = BPF_CORE_READ(task, fs, root.dentry),
+		.root_mount = BPF_CORE_READ(task, fs, root.mnt),
 		.begin = EXEC_PATH_MAX,
 	};
 
 	walk.mount = (void *)mount - bpf_core_field_offset(struct mount, mnt);
-	walk.mount_root = mount->mnt_root;
+	walk.mount_root = BPF_CORE_READ(mount, mnt_root);
 	loop(EXEC_PATH_DEPTH, path_step, &walk);
 	*complete = walk.done;
 	return walk.begin;

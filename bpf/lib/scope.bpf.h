@@ -11,10 +11,10 @@
 
 static __always_inline struct cgroup *current_cgroup(__u32 hierarchy)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 
 	if (hierarchy == HIERARCHY_V2)
-		return task->cgroups->dfl_cgrp;
+		return BPF_CORE_READ(task, cgroups, dfl_cgrp);
 	/* v1: the set holds one state per controller; each points to the cgroup in its controller's hierarchy. */
 	if (hierarchy > CGROUP_MAX_SUBSYS)
 		return NULL;
