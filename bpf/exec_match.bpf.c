@@ -154,12 +154,12 @@ static __always_inline void tell(struct exec_context *exec, struct exec_stats *s
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
-	struct exec_context exec = {.filename = bprm->filename};
+	struct exec_context exec = {.filename = bprm->filename, .slot = bpf_get_smp_processor_id()};
 	struct exec_event *event;
 	struct exec_stats *counters;
 	struct place place = {};
 	__u64 begin;
-	__u32 zero = 0, cpu = bpf_get_smp_processor_id();
+	__u32 zero = 0;
 	__u64 groups;
 	__u32 flags;
 	bool banned, defer, canary;
@@ -173,7 +173,7 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	counters->checked++;
 	begin = bpf_ktime_get_ns();
 	exec.view.header = bpf_map_lookup_elem(exec.view.tables, &zero);
-	exec.scratch = bpf_map_lookup_elem(&scratches, &cpu);
+	exec.scratch = bpf_map_lookup_elem(&scratches, &exec.slot);
 	if (!exec.view.header || !exec.scratch)
 		return 0;
 	exec.view.text = exec.scratch->text;

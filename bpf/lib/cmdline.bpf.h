@@ -53,12 +53,33 @@ struct scan_state {
 	__u32 failed; /* part of the text could not be read */
 	__u32 root;   /* the machine that runs */
 	__u32 piece;  /* the next one */
+	__u32 generation; /* of the rules at the beginning */
+	__u32 replaced; /* the rules, since then (with PLAIN_LOOPS) */
+};
+
+struct exec_scratch;
+
+/* Everything about the exec that is being looked at. Pointers, and what the verifier may follow; the rest is in
+ * `state`. */
+struct exec_context {
+	struct match_view view;
+	struct scan_state *state;
+	struct exec_scratch *scratch;
+	const char *filename;
+	__u64 argv_begin;
+	__u64 argv_end;
+	__u32 path_begin;
+	__u32 slot; /* of the scratch */
+	bool path_complete;
 };
 
 /* What does not fit on the stack. One per CPU: the hook runs with preemption disabled. Not a per-CPU map, whose values
  * may not be this large. */
 struct exec_scratch {
 	struct scan_state state;
+#ifdef PLAIN_LOOPS
+	struct exec_context exec; /* for subprograms, to which no pointer can be given */
+#endif
 	struct exec_event event;
 	/* The text being matched; afterwards the payload of the event, which is why it is larger than a chunk. */
 	__u8 text[MATCH_CHUNK + 2 * EXEC_PATH_MAX];
@@ -76,19 +97,6 @@ static __always_inline void *match_page(const struct match_view *view, __u32 ind
 {
 	return bpf_map_lookup_elem(view->tables, &index);
 }
-
-/* Everything about the exec that is being looked at. Pointers, and what the verifier may follow; the rest is in
- * `state`. */
-struct exec_context {
-	struct match_view view;
-	struct scan_state *state;
-	struct exec_scratch *scratch;
-	const char *filename;
-	__u64 argv_begin;
-	__u64 argv_end;
-	__u32 path_begin;
-	bool path_complete;
-};
 
 struct first_argument {
 	__u8 *buffer;
@@ -274,6 +282,101 @@ static int substrings_step(__u32 index, struct exec_context *exec)
 	return filter ? match_substrings_step(&exec->view, &exec->state->run, filter) : 1;
 }
 
+#ifndef PLAIN_LOOPS
+
+static __always_inline void run_machine(struct exec_context *exec)
+{
+	if (exec->state->root == MATCH_ROOT_WORDS)
+		loop(STEPS_MAX, words_step, exec);
+	else
+		loop(STEPS_MAX, substrings_step, exec);
+}
+
+#else
+
+/* Finds the exec again of which only the scratch is known, and the rules in force. False if those are no longer the
+ * ones it began with. */
+static __always_inline bool find_again(struct exec_context *exec, __u32 slot)
+{
+	struct exec_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
+	__u32 zero = 0;
+
+	if (!scratch)
+		return false;
+	*exec = scratch->exec;
+	exec->scratch = scratch;
+	exec->state = &scratch->state;
+	exec->view.text = scratch->text;
+	exec->view.tables = bpf_map_lookup_elem(&rules, &zero);
+	if (!exec->view.tables)
+		return false;
+	exec->view.header = bpf_map_lookup_elem(exec->view.tables, &zero);
+	if (!exec->view.header)
+		return false;
+	if (exec->view.header->generation != scratch->state.generation)
+		scratch->state.replaced = 1;
+	return !scratch->state.replaced;
+}
+
+SUBPROGRAM int words_step_of(__u32 slot)
+{
+	struct exec_context exec;
+
+	return !find_again(&exec, slot) || words_step(0, &exec);
+}
+
+SUBPROGRAM int substrings_step_of(__u32 slot)
+{
+	struct exec_context exec;
+
+	return !find_again(&exec, slot) || substrings_step(0, &exec);
+}
+
+/* One loop in the other, so that the verifier walks the square root of the steps twice. */
+#define STEPS_ROOT 384
+_Static_assert(STEPS_ROOT * STEPS_ROOT >= STEPS_MAX, "");
+
+SUBPROGRAM int words_steps_of(__u32 slot)
+{
+	__u32 i;
+
+	for (i = 0; i < STEPS_ROOT; i++) {
+		if (words_step_of(slot))
+			return 1;
+	}
+	return 0;
+}
+
+SUBPROGRAM int substrings_steps_of(__u32 slot)
+{
+	__u32 i;
+
+	for (i = 0; i < STEPS_ROOT; i++) {
+		if (substrings_step_of(slot))
+			return 1;
+	}
+	return 0;
+}
+
+static __always_inline void run_machine(struct exec_context *exec)
+{
+	__u32 i;
+
+	if (exec->state->root == MATCH_ROOT_WORDS) {
+		for (i = 0; i < STEPS_ROOT; i++) {
+			if (words_steps_of(exec->slot))
+				break;
+		}
+	} else {
+		for (i = 0; i < STEPS_ROOT; i++) {
+			if (substrings_steps_of(exec->slot))
+				break;
+		}
+	}
+}
+
+#endif
+
 static int match_piece(__u32 index, struct exec_context *exec)
 {
 	struct scan_state *state = exec->state;
@@ -286,12 +389,45 @@ static int match_piece(__u32 index, struct exec_context *exec)
 	}
 	state->run.len = load_piece(exec);
 	state->run.pos = 0;
-	if (state->root == MATCH_ROOT_WORDS)
-		loop(STEPS_MAX, words_step, exec);
-	else
-		loop(STEPS_MAX, substrings_step, exec);
+	run_machine(exec);
 	return 0;
 }
+
+/* More pieces than a command line can have, for both machines. */
+#define PIECES_MAX (2 * (EXEC_MAX_CHUNKS + PIECE_NONE))
+
+#ifndef PLAIN_LOOPS
+
+static __always_inline void run_machines(struct exec_context *exec)
+{
+	loop(PIECES_MAX, match_piece, exec);
+}
+
+#else
+
+SUBPROGRAM int match_piece_of(__u32 slot)
+{
+	struct exec_context exec;
+
+	return !find_again(&exec, slot) || match_piece(0, &exec);
+}
+
+static __always_inline void run_machines(struct exec_context *exec)
+{
+	__u32 i;
+
+	exec->state->generation = exec->view.header->generation;
+	exec->state->replaced = 0;
+	exec->scratch->exec = *exec;
+	for (i = 0; i < PIECES_MAX; i++) {
+		if (match_piece_of(exec->slot))
+			break;
+	}
+	if (exec->state->replaced)
+		exec->state->failed = 1;
+}
+
+#endif
 
 /* Runs both machines over all pieces: one nest of loops, so that the verifier walks it once. */
 static __always_inline void match_all(struct exec_context *exec)
@@ -304,7 +440,7 @@ static __always_inline void match_all(struct exec_context *exec)
 	state->run.flags = 0;
 	state->root = exec->view.header->flags & MATCH_HAS_WORDS ? MATCH_ROOT_WORDS : MATCH_ROOT_SUBSTRINGS;
 	state->piece = exec->view.header->flags & (MATCH_HAS_WORDS | MATCH_HAS_SUBSTRINGS) ? PIECE_PATH : PIECE_NONE;
-	loop(2 * (EXEC_MAX_CHUNKS + PIECE_NONE), match_piece, exec);
+	run_machines(exec);
 }
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef CRYPTNONO_BPF_LIB_ENFORCE_H
 #define CRYPTNONO_BPF_LIB_ENFORCE_H
 
+#include "atomic.bpf.h"
 #include "config.bpf.h"
 #include "scope.bpf.h"
 
@@ -196,6 +197,7 @@ struct slot_search {
 	__u64 now;
 	__u64 window;
 	__u64 before; /* what was in the slot */
+	__u32 group;
 	__u32 slot;
 	__u32 taken;
 };
@@ -211,7 +213,8 @@ static int take_slot(__u32 slot, struct slot_search *search)
 	if (before && elapsed_ns(search->now, before) < search->window)
 		return 0;
 	/* Another CPU may have taken the slot in the meantime: then look on. */
-	search->taken = __sync_val_compare_and_swap(&search->ring->admitted_ns[slot], before, search->now) == before;
+	search->taken = swap_if(&search->ring->admitted_ns[slot], before, search->now,
+ NAME_OF(WORD_LIMIT_SLOT, search->group << 8 | slot));
 	search->before = before;
 	search->slot = slot;
 	return search->taken;
@@ -221,10 +224,10 @@ static int take_slot(__u32 slot, struct slot_search *search)
  * May `group` act on `unit` now? A unit that was admitted within the window is admitted again and uses nothing up, so
  * one attacker cannot exhaust the limit for the others; a new one needs a slot that is older than the window.
  */
-static __noinline bool limit_admits(__u32 group, __u64 unit)
+SUBPROGRAM bool limit_admits(__u32 group, __u64 unit)
 {
 	struct limit_key key = {.unit = unit, .group = group};
-	struct slot_search search = {.now = bpf_ktime_get_ns(), .window = settings.limit_window_ns};
+	struct slot_search search = {.group = group, .now = bpf_ktime_get_ns(), .window = settings.limit_window_ns};
 	__u64 *seen = bpf_map_lookup_elem(&limit_seen, &key);
 	__u64 stale = 0;
 	bool first;
@@ -247,7 +250,7 @@ static __noinline bool limit_admits(__u32 group, __u64 unit)
 	}
 	/* Of CPUs that ask for one new unit at the same time the first one's slot counts. */
 	if (seen)
-		first = __sync_val_compare_and_swap(seen, stale, search.now) == stale;
+		first = swap_if(seen, stale, search.now, NAME_OF(WORD_LIMIT_SEEN, unit * MATCH_MAX_GROUPS + group));
 	else
 		first = !bpf_map_update_elem(&limit_seen, &key, &search.now, BPF_NOEXIST);
 	if (!first && search.slot < LIMIT_SLOTS)

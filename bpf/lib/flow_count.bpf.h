@@ -114,29 +114,35 @@ static __always_inline void unit_key_of_current(struct flow_unit_key *key, __u64
 
 struct lock_attempt {
 	__u32 *lock;
+	__u64 name;
 	bool taken;
 };
 
 static int try_lock(__u32 attempt, struct lock_attempt *lock)
 {
-	lock->taken = __sync_val_compare_and_swap(lock->lock, 0, 1) == 0;
+	lock->taken = try_take(lock->lock, lock->name);
 	return lock->taken;
 }
 
 /* A hold lasts a microsecond; a holder may have been preempted, then this connect goes uncounted. */
 #define LOCK_ATTEMPTS 4096
 
-static __always_inline bool lock_unit(struct flow_unit *unit)
+static __always_inline __u64 name_of_unit(const struct flow_unit_key *key)
 {
-	struct lock_attempt lock = {.lock = &unit->lock};
+	return NAME_OF(WORD_FLOW_UNIT, key->id * 0x9e3779b97f4a7c15ULL ^ key->start);
+}
+
+static __always_inline bool lock_unit(struct flow_unit *unit, const struct flow_unit_key *key)
+{
+	struct lock_attempt lock = {.lock = &unit->lock, .name = name_of_unit(key)};
 
 	loop(LOCK_ATTEMPTS, try_lock, &lock);
 	return lock.taken;
 }
 
-static __always_inline void unlock_unit(struct flow_unit *unit)
+static __always_inline void unlock_unit(struct flow_unit *unit, const struct flow_unit_key *key)
 {
-	__sync_lock_test_and_set(&unit->lock, 0);
+	give_back(&unit->lock, name_of_unit(key));
 }
 
 struct pair_search {
@@ -238,7 +244,7 @@ static __noinline int count_destination(const struct flow_act *act, __u64 limit_
 		counters->lost_units++;
 		return 0;
 	}
-	if (!lock_unit(search.unit)) {
+	if (!lock_unit(search.unit, &result->key)) {
 		counters->lost_counts++;
 		return 0;
 	}
@@ -266,7 +272,7 @@ static __noinline int count_destination(const struct flow_act *act, __u64 limit_
 	if (!flow.only_failed || pair->flags & FLOW_PAIR_FAILED)
 		search.count++;
 	remember_process(search.unit, limit_unit, search.now);
-	unlock_unit(search.unit);
+	unlock_unit(search.unit, &result->key);
 	result->unit = search.unit;
 	result->slot = slot;
 	/* Who was told of is not told of again for each further destination. */

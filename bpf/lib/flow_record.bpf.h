@@ -28,7 +28,7 @@ struct flow_scratch {
 	struct path_buffer path;
 	struct origin_names names;
 	__u32 busy;
-	__u32 pad;
+	__u32 index;
 };
 
 /* One for each CPU and some more: hooks of cgroups may be preempted, and another task may then enter one. Sized at
@@ -50,8 +50,10 @@ static __always_inline struct flow_scratch *take_scratch(void)
 
 	for (attempt = 0; attempt < SCRATCH_TRIES; attempt++, index++) {
 		scratch = bpf_map_lookup_elem(&scratches, &index);
-		if (scratch && __sync_val_compare_and_swap(&scratch->busy, 0, 1) == 0)
+		if (scratch && try_take(&scratch->busy, NAME_OF(WORD_SCRATCH, index))) {
+			scratch->index = index;
 			return scratch;
+		}
 	}
 	return NULL;
 }
@@ -187,7 +189,7 @@ static __noinline int tell(const struct flow_report *report)
 		if (event->verdict == FLOW_KILLED && !in_canary())
 			counters->lost_kills[report->scan & 1]++;
 	}
-	__sync_lock_test_and_set(&scratch->busy, 0);
+	give_back(&scratch->busy, NAME_OF(WORD_SCRATCH, scratch->index));
 	return 0;
 }
 

@@ -71,7 +71,7 @@ static int path_step(__u32 index, struct path_walk *walk)
 	walk->begin -= length;
 	bpf_probe_read_kernel(&walk->buffer->text[walk->begin & (EXEC_PATH_MAX - 1)], length,
 			      BPF_CORE_READ(dentry, d_name.name));
-	walk->begin -= 1;
+	walk->begin = forgotten(walk->begin - 1);
 	walk->buffer->text[walk->begin & (EXEC_PATH_MAX - 1)] = '/';
 	walk->dentry = parent;
 	return 0;
@@ -93,8 +93,8 @@ static __always_inline __u32 resolve_path(struct path_buffer *buffer, struct fil
 	walk.mount = (void *)mount - bpf_core_field_offset(struct mount, mnt);
 	walk.mount_root = BPF_CORE_READ(mount, mnt_root);
 	loop(EXEC_PATH_DEPTH, path_step, &walk);
-	*complete = walk.done;
-	return walk.begin;
+	*complete = forgotten(walk.done);
+	return forgotten(walk.begin);
 }
 
 #define S_IWGRP 00020

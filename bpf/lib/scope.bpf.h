@@ -53,10 +53,41 @@ static __always_inline bool below_v1(const volatile struct scope_entry *entry)
 	return walk.found;
 }
 
+#ifdef PLAIN_LOOPS
+
+/* Until 6.0; since then there are pointers. */
+struct cgroup___until_6_0 {
+	int level;
+	__u64 ancestor_ids[0];
+} __attribute__((preserve_access_index));
+
+/* bpf_get_current_ancestor_cgroup_id(), which tracing programs may not call before 5.12. */
+static __always_inline __u64 ancestor_id(__u32 level)
+{
+	struct cgroup___until_6_0 *cgroup;
+	__u64 id = 0;
+
+	if (!bpf_core_field_exists(struct cgroup___until_6_0, ancestor_ids))
+		return bpf_get_current_ancestor_cgroup_id(level);
+	cgroup = (void *)current_cgroup(HIERARCHY_V2);
+	if (level <= (__u32)BPF_CORE_READ(cgroup, level))
+		bpf_probe_read_kernel(&id, sizeof(id), cgroup->ancestor_ids + level);
+	return id;
+}
+
+#else
+
+static __always_inline __u64 ancestor_id(__u32 level)
+{
+	return bpf_get_current_ancestor_cgroup_id(level);
+}
+
+#endif
+
 static __always_inline bool below(const volatile struct scope_entry *entry)
 {
 	if (entry->hierarchy == HIERARCHY_V2)
-		return bpf_get_current_ancestor_cgroup_id(entry->level) == entry->cgroup_id;
+		return ancestor_id(entry->level) == entry->cgroup_id;
 	return below_v1(entry);
 }
 
@@ -91,7 +122,7 @@ static __always_inline bool in_canary(void)
 	return settings.canary_cgroup && bpf_get_current_cgroup_id() == settings.canary_cgroup;
 }
 
-static __noinline bool current_in_scope(void)
+SUBPROGRAM bool current_in_scope(void)
 {
 	const volatile struct scope_set *set = &settings.scope[settings.active_scope & 1];
 
