@@ -81,7 +81,7 @@ static __always_inline __u32 capture(struct exec_context *exec)
 	return used + argv_bytes;
 }
 
-static __always_inline void describe(struct exec_event *event, struct origin_names *names)
+static __always_inline void describe(struct exec_event *event, __u32 slot)
 {
 	struct task_struct *task = current_task();
 
@@ -91,7 +91,7 @@ static __always_inline void describe(struct exec_event *event, struct origin_nam
 	event->ppid = BPF_CORE_READ(task, real_parent, tgid);
 	event->uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
-	put_origin(&event->origin, names);
+	put_origin(slot);
 }
 
 static __always_inline void act(struct exec_event *event, const struct place *place, struct exec_stats *stats,
@@ -160,6 +160,7 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	struct place place = {};
 	__u64 begin;
 	__u32 zero = 0;
+	struct file *file;
 	__u64 groups;
 	__u32 flags;
 	bool banned, defer, canary;
@@ -180,7 +181,8 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	exec.state = &exec.scratch->state;
 	exec.argv_begin = task->mm->arg_start;
 	exec.argv_end = task->mm->arg_end;
-	exec.path_begin = resolve_path(&exec.scratch->path, bprm->file, &exec.path_complete);
+	file = BPF_CORE_READ(bprm, file); /* a number: see resolve_path */
+	exec.path_begin = resolve_path(exec.slot, file, &exec.path_complete);
 	match_all(&exec);
 	flags = exec.state->run.flags;
 	groups = exec.state->run.groups;
@@ -205,7 +207,7 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	}
 	if (!exec.path_complete)
 		event->flags |= EXEC_PATH_CUT;
-	else if (file_trusted(bprm->file))
+	else if (file_trusted(file))
 		event->flags |= EXEC_PATH_TRUSTED;
 	/* What may be allowed is judged in user space, and so is what could not be read. */
 	defer = !banned || flags & (MATCH_OUT_ALLOW_LITERAL | MATCH_OUT_ALLOW_PATH) ||
@@ -213,7 +215,7 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	defer = defer && !canary;
 	act(event, &place, counters, defer);
 	if (event->verdict) {
-		describe(event, &exec.scratch->names);
+		describe(event, exec.slot);
 		tell(&exec, counters);
 	}
 	return 0;

@@ -50,11 +50,11 @@ struct scan_state {
 	__u64 address; /* of the argument area's unread part, in user memory */
 	__u64 rest;    /* of the second argument, 0 if there is none */
 	__u32 left;
-	__u32 failed; /* part of the text could not be read */
-	__u32 root;   /* the machine that runs */
-	__u32 piece;  /* the next one */
+	__u32 failed;	  /* part of the text could not be read */
+	__u32 root;	  /* the machine that runs */
+	__u32 piece;	  /* the next one */
 	__u32 generation; /* of the rules at the beginning */
-	__u32 replaced; /* the rules, since then (with PLAIN_LOOPS) */
+	__u32 replaced;	  /* the rules, since then (with PLAIN_LOOPS) */
 };
 
 struct exec_scratch;
@@ -93,6 +93,28 @@ struct {
 	__type(key, __u32);
 	__type(value, struct exec_scratch);
 } scratches SEC(".maps");
+
+static __always_inline struct path_buffer *path_of(__u32 slot)
+{
+	struct exec_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
+
+	return scratch ? &scratch->path : NULL;
+}
+
+static __always_inline struct origin *origin_of(__u32 slot)
+{
+	struct exec_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
+
+	return scratch ? &scratch->event.origin : NULL;
+}
+
+static __always_inline struct origin_names *origin_names_of(__u32 slot)
+{
+	struct exec_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
+
+	return scratch ? &scratch->names : NULL;
+}
+
 static __always_inline void *match_page(const struct match_view *view, __u32 index)
 {
 	return bpf_map_lookup_elem(view->tables, &index);
@@ -334,7 +356,7 @@ SUBPROGRAM int substrings_step_of(__u32 slot)
 
 /* One loop in the other, so that the verifier walks the square root of the steps twice. */
 #define STEPS_ROOT 384
-_Static_assert(STEPS_ROOT * STEPS_ROOT >= STEPS_MAX, "");
+_Static_assert(STEPS_ROOT *STEPS_ROOT >= STEPS_MAX, "");
 
 SUBPROGRAM int words_steps_of(__u32 slot)
 {

@@ -97,56 +97,55 @@ struct place {
 struct place_walk {
 	struct cgroup *cgroup;
 	__u64 mark;
-	struct cgroup_unit found;
-	bool known;
+	__u64 found;
 };
 
 /* Who may make cgroups in a container must not get out of it by making many, one in the other. */
 #define PLACE_DEPTH 128
+#define PLACE_TOO_DEEP ~0ULL
 
 static int place_step(__u32 depth, struct place_walk *walk)
 {
 	struct cgroup *cgroup = walk->cgroup;
-	struct cgroup_unit *unit;
 	__u64 id;
 
 	if (!cgroup)
 		return 1;
 	id = BPF_CORE_READ(cgroup, kn, id) | walk->mark;
-	unit = bpf_map_lookup_elem(&units, &id);
-	if (unit) {
-		walk->found = *unit;
-		walk->known = true;
+	if (bpf_map_lookup_elem(&units, &id)) {
+		walk->found = id;
 		return 1;
 	}
 	walk->cgroup = parent_cgroup(cgroup);
 	return 0;
 }
 
-static __always_inline bool walk_place(struct place_walk *walk, __u32 hierarchy)
+/* Key in `units` of the nearest cgroup above the current process that is known; 0: none is. */
+SUBPROGRAM __u64 unit_above(__u32 hierarchy)
 {
-	walk->cgroup = current_cgroup(hierarchy);
-	loop(PLACE_DEPTH, place_step, walk);
-	if (!walk->known && walk->cgroup) { /* deeper than any honest one */
-		walk->found.is = UNIT_CONTAINER;
-		walk->known = true;
-	}
-	return walk->known;
+	struct place_walk walk = {.mark = hierarchy == HIERARCHY_V2 ? 0 : CGROUP_ID_V1};
+
+	walk.cgroup = current_cgroup(hierarchy);
+	loop(PLACE_DEPTH, place_step, &walk);
+	if (!walk.found && walk.cgroup) /* deeper than any honest one */
+		return PLACE_TOO_DEEP;
+	return walk.found;
 }
 
 static __noinline int current_place(struct place *place)
 {
-	struct place_walk walk = {};
+	struct cgroup_unit *unit;
+	__u64 key;
 
 	if (!place)
 		return 0;
-	if (!walk_place(&walk, HIERARCHY_V2) && settings.v1_hierarchy) {
-		walk.mark = CGROUP_ID_V1;
-		walk_place(&walk, settings.v1_hierarchy);
-	}
-	place->is = walk.found.is;
-	place->why = walk.found.why;
-	place->unit = walk.found.unit ?: LIMIT_UNIT_USER | (__u32)bpf_get_current_uid_gid();
+	key = unit_above(HIERARCHY_V2);
+	if (!key && settings.v1_hierarchy)
+		key = unit_above(settings.v1_hierarchy);
+	unit = bpf_map_lookup_elem(&units, &key);
+	place->is = unit ? unit->is : key == PLACE_TOO_DEEP ? UNIT_CONTAINER : 0;
+	place->why = unit ? unit->why : 0;
+	place->unit = (unit ? unit->unit : 0) ?: LIMIT_UNIT_USER | (__u32)bpf_get_current_uid_gid();
 	return 0;
 }
 
@@ -214,7 +213,7 @@ static int take_slot(__u32 slot, struct slot_search *search)
 		return 0;
 	/* Another CPU may have taken the slot in the meantime: then look on. */
 	search->taken = swap_if(&search->ring->admitted_ns[slot], before, search->now,
- NAME_OF(WORD_LIMIT_SLOT, search->group << 8 | slot));
+				NAME_OF(WORD_LIMIT_SLOT, search->group << 8 | slot));
 	search->before = before;
 	search->slot = slot;
 	return search->taken;
@@ -272,18 +271,23 @@ static int admit_group(__u32 group, struct admit_context *context)
 	return context->admitted;
 }
 
+SUBPROGRAM bool limit_admits_any(__u64 groups, __u64 unit)
+{
+	struct admit_context context = {.groups = groups, .unit = unit};
+
+	loop(MATCH_MAX_GROUPS, admit_group, &context);
+	return context.admitted;
+}
+
 /* What may be done to the current process for these rule groups; does not do it. */
 static __always_inline enum enforcement enforcement_for(__u64 groups, const volatile __u64 *kill_groups,
 							const struct place *place)
 {
-	struct admit_context context = {.groups = groups, .unit = place->unit};
-
 	if (!(place->is & UNIT_KILL))
-		context.groups &= *kill_groups;
-	if (!context.groups || place->is & UNIT_REPORT || (place->is & UNIT_UNKNOWN && settings.unknown_reports))
+		groups &= *kill_groups;
+	if (!groups || place->is & UNIT_REPORT || (place->is & UNIT_UNKNOWN && settings.unknown_reports))
 		return ENFORCE_REPORT;
-	loop(MATCH_MAX_GROUPS, admit_group, &context);
-	return context.admitted ? ENFORCE_KILLED : ENFORCE_LIMITED;
+	return limit_admits_any(groups, place->unit) ? ENFORCE_KILLED : ENFORCE_LIMITED;
 }
 
 /*

@@ -34,7 +34,11 @@ static __always_inline const __u32 *flow_page(const struct flow_view *view, __u3
 
 static int search_step(__u32 index, struct flow_search *search)
 {
-	return flow_search_step(search);
+	long over = flow_search_step(search);
+
+	search->low = forgotten(search->low);
+	search->high = forgotten(search->high);
+	return over;
 }
 
 static int port_step(__u32 index, struct flow_port_search *search)

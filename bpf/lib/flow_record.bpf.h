@@ -40,6 +40,27 @@ struct {
 	__type(value, struct flow_scratch);
 } scratches SEC(".maps");
 
+static __always_inline struct path_buffer *path_of(__u32 slot)
+{
+	struct flow_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
+
+	return scratch ? &scratch->path : NULL;
+}
+
+static __always_inline struct origin *origin_of(__u32 slot)
+{
+	struct flow_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
+
+	return scratch ? &scratch->event.origin : NULL;
+}
+
+static __always_inline struct origin_names *origin_names_of(__u32 slot)
+{
+	struct flow_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
+
+	return scratch ? &scratch->names : NULL;
+}
+
 #define SCRATCH_TRIES 4
 
 static __always_inline struct flow_scratch *take_scratch(void)
@@ -78,7 +99,7 @@ static __noinline __u32 put_path(struct flow_scratch *scratch, __u32 used)
 
 	if (!file)
 		return used;
-	begin = resolve_path(&scratch->path, file, &complete);
+	begin = resolve_path(scratch->index, file, &complete);
 	if (!complete)
 		scratch->event.flags |= FLOW_PATH_CUT;
 	bytes = (FLOW_PATH_MAX - begin) & (FLOW_PATH_MAX - 1);
@@ -110,7 +131,7 @@ static __always_inline __u32 put_argv(struct flow_scratch *scratch, __u32 used)
 	return used + bytes;
 }
 
-static __always_inline void put_process(struct flow_event *event, struct origin_names *names)
+static __always_inline void put_process(struct flow_event *event, __u32 slot)
 {
 	struct task_struct *task = current_task();
 
@@ -120,7 +141,7 @@ static __always_inline void put_process(struct flow_event *event, struct origin_
 	event->ppid = BPF_CORE_READ(task, real_parent, tgid);
 	event->uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
-	put_origin(&event->origin, names);
+	put_origin(slot);
 }
 
 /* What is said about a connect. */
@@ -158,7 +179,7 @@ static __noinline int tell(const struct flow_report *report)
 	act = report->act;
 	event = &scratch->event;
 	__builtin_memset(event, 0, __builtin_offsetof(struct flow_event, origin));
-	put_process(event, &scratch->names);
+	put_process(event, scratch->index);
 	__builtin_memcpy(event->addr, act->addr, 16);
 	event->time_ns = report->time_ns;
 	event->signal_after_ns = report->signal_after_ns;

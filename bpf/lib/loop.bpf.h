@@ -20,15 +20,15 @@
 
 #else
 
-#define loop(count, step, context)                                                                                     \
-	do {                                                                                                           \
-		__u32 loop_index;                                                                                      \
-                                                                                                                       \
-		_Pragma("clang loop unroll(disable)") for (loop_index = 0; loop_index < (count); loop_index++)         \
-		{                                                                                                      \
-			if (step(loop_index, context))                                                                 \
-				break;                                                                                 \
-		}                                                                                                      \
+#define loop(count, step, context)                                                                             \
+	do {                                                                                                   \
+		__u32 loop_index;                                                                              \
+                                                                                                               \
+		_Pragma("clang loop unroll(disable)") for (loop_index = 0; loop_index < (count); loop_index++) \
+		{                                                                                              \
+			if (step(loop_index, context))                                                         \
+				break;                                                                         \
+		}                                                                                              \
 	} while (0)
 
 #define SUBPROGRAM __noinline

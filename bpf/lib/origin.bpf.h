@@ -98,10 +98,15 @@ static int put_ancestor(__u32 index, struct ancestor_walk *walk)
 	return 0;
 }
 
+/* The including file says which record, and which memory for names, go with a number of its own; NULL: none. */
+static __always_inline struct origin *origin_of(__u32 slot);
+static __always_inline struct origin_names *origin_names_of(__u32 slot);
+
 /* Functions of their own, so that what one has on the stack is not there in the other. */
-static __noinline int put_ancestors(struct origin *origin)
+SUBPROGRAM int put_ancestors(__u32 slot)
 {
 	struct task_struct *task = current_task();
+	struct origin *origin = origin_of(slot);
 	struct ancestor_walk walk = {.origin = origin};
 
 	if (!origin)
@@ -114,8 +119,11 @@ static __noinline int put_ancestors(struct origin *origin)
 	return 0;
 }
 
-static __noinline int put_cgroup_paths(struct origin *origin, struct origin_names *names)
+SUBPROGRAM int put_cgroup_paths(__u32 slot)
 {
+	struct origin *origin = origin_of(slot);
+	struct origin_names *names = origin_names_of(slot);
+
 	if (!origin || !names)
 		return 0;
 	origin->v2_bytes = put_cgroup_path(origin->v2, names, HIERARCHY_V2);
@@ -123,10 +131,11 @@ static __noinline int put_cgroup_paths(struct origin *origin, struct origin_name
 	return 0;
 }
 
-static __always_inline void put_origin(struct origin *origin, struct origin_names *names)
+/* Into the record of `slot`. */
+static __always_inline void put_origin(__u32 slot)
 {
-	put_ancestors(origin);
-	put_cgroup_paths(origin, names);
+	put_ancestors(slot);
+	put_cgroup_paths(slot);
 }
 
 #endif

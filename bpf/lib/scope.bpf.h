@@ -45,9 +45,9 @@ static int v1_step(__u32 depth, struct v1_walk *walk)
 }
 
 /* A loop in a callback, because the verifier would walk one written out for each of the entries. */
-static __always_inline bool below_v1(const volatile struct scope_entry *entry)
+SUBPROGRAM bool below_v1(__u32 hierarchy, __u64 cgroup_id)
 {
-	struct v1_walk walk = {.cgroup = current_cgroup(entry->hierarchy), .wanted = entry->cgroup_id};
+	struct v1_walk walk = {.cgroup = current_cgroup(hierarchy), .wanted = cgroup_id};
 
 	loop(CGROUP_MAX_DEPTH, v1_step, &walk);
 	return walk.found;
@@ -88,7 +88,7 @@ static __always_inline bool below(const volatile struct scope_entry *entry)
 {
 	if (entry->hierarchy == HIERARCHY_V2)
 		return ancestor_id(entry->level) == entry->cgroup_id;
-	return below_v1(entry);
+	return below_v1(entry->hierarchy, entry->cgroup_id);
 }
 
 struct scope_search {
