@@ -20,9 +20,9 @@ struct {
 
 /* By the low bits of the thread id: may `threads` hold it? Spares everybody else a look-up. Never cleared. */
 #define TRACKED_SLOTS 65536
-__u8 tracked[TRACKED_SLOTS];
+__u8 tracked[TRACKED_SLOTS] = {};
 
-struct fpu_stats stats;
+struct fpu_stats stats = {};
 
 static __always_inline void decay(struct fpu_thread *thread, __u64 now)
 {

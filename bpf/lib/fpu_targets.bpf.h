@@ -13,9 +13,9 @@ struct {
 	__type(value, __u8);
 } active SEC(".maps");
 
-struct fpu_targets targets;
+struct fpu_targets targets = {};
 
-struct fpu_cpu cpus[FPU_MAX_CPUS];
+struct fpu_cpu cpus[FPU_MAX_CPUS] = {};
 
 /* The symbol `runqueues` is not to be had where kallsyms holds functions only; a thread's own queue leads to it. */
 static __noinline void learn_queue(__u32 cpu)

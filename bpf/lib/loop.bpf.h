@@ -3,6 +3,9 @@
  * Loops. Each source is compiled twice, for bpf_loop() came with Linux 5.17 and an older kernel refuses an object that
  * holds a callback anywhere. With PLAIN_LOOPS, loops are written out: the verifier walks each round of them, so that
  * the long ones call functions that it walks only once (SUBPROGRAM). docs/adr/0016 has the reasons.
+ *
+ * Global variables are initialized: those that are not come in an order that depends on the code, and one skeleton
+ * serves both objects.
  */
 #ifndef CRYPTNONO_BPF_LIB_LOOP_H
 #define CRYPTNONO_BPF_LIB_LOOP_H

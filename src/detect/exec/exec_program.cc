@@ -1,6 +1,7 @@
 #include "detect/exec/exec_program.h"
 
 #include <exec_match.skel.h>
+#include <exec_match_plain.skel.h>
 
 #include <optional>
 
@@ -13,6 +14,7 @@ struct ExecProgram::State {
   explicit State(kernel::Skeleton<exec_match_bpf> opened) : skeleton(std::move(opened)) {}
 
   kernel::Skeleton<exec_match_bpf> skeleton;
+  kernel::Loops loops = kernel::Loops::kCallbacks;
   int cpus = 1;
   std::optional<kernel::Enforcement> enforcement;
 };
@@ -21,7 +23,13 @@ ExecProgram::ExecProgram(std::unique_ptr<State> state) : state_(std::move(state)
 ExecProgram::~ExecProgram() = default;
 
 Result<std::unique_ptr<ExecProgram>> ExecProgram::load() {
-  auto state = std::make_unique<State>(TRY(kernel::Skeleton<exec_match_bpf>::open()));
+  return kernel::first_accepted([](kernel::Loops loops) { return load(loops); });
+}
+
+Result<std::unique_ptr<ExecProgram>> ExecProgram::load(kernel::Loops loops) {
+  auto state = std::make_unique<State>(
+      TRY(kernel::Skeleton<exec_match_bpf>::open<exec_match_plain_bpf>(loops)));
+  state->loops = loops;
   state->cpus = libbpf_num_possible_cpus();
   if (state->cpus <= 0) return fail_errno("cannot count the CPUs", -state->cpus);
   if (const int error = bpf_map__set_max_entries(state->skeleton->maps.scratches,
@@ -52,6 +60,8 @@ Result<void> ExecProgram::put_in_force(const kernel::TableMap& tables) const {
 }
 
 kernel::Enforcement& ExecProgram::enforcement() { return *state_->enforcement; }
+
+kernel::Loops ExecProgram::loops() const { return state_->loops; }
 
 exec_stats ExecProgram::stats() const {
   return kernel::sum_of_cpus<exec_stats>(state_->skeleton->maps.stats, state_->cpus);

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "bpf/api/exec.h"
 #include "kernel/enforcement.h"
+#include "kernel/loops.h"
 #include "kernel/ring_buffer.h"
 #include "kernel/run_statistics.h"
 #include "kernel/table_map.h"
@@ -21,8 +22,10 @@ namespace cryptnono::detect {
 class ExecProgram {
  public:
   // Opens and loads the object; nothing is attached. Errors: kUnsupported if the kernel lacks what
-  // it needs (BTF, bpf_loop, the hook), kNotPermitted without the right to load BPF.
+  // it needs (BTF, the hook), kNotPermitted without the right to load BPF.
   static Result<std::unique_ptr<ExecProgram>> load();
+  // Only one of its two objects.
+  static Result<std::unique_ptr<ExecProgram>> load(kernel::Loops loops);
   ~ExecProgram();
   ExecProgram(const ExecProgram&) = delete;
   ExecProgram& operator=(const ExecProgram&) = delete;
@@ -43,6 +46,8 @@ class ExecProgram {
   // Of the hook. Runs that the kernel skipped because another BPF program was running in its way
   // (recursion_misses) are execs that were not checked.
   [[nodiscard]] kernel::ProgramRuns runs() const;
+  // Which object the kernel accepted.
+  [[nodiscard]] kernel::Loops loops() const;
 
   // Readers of the two rings; each to be read by one thread.
   Result<kernel::RingBuffer> events(kernel::RingBuffer::Handler handler);

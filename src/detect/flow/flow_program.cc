@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <flow_watch.skel.h>
+#include <flow_watch_plain.skel.h>
 
 #include <array>
 #include <optional>
@@ -61,6 +62,7 @@ struct FlowProgram::State {
   ConnectHooks loaded = ConnectHooks::kKill;
   ConnectHooks attached = ConnectHooks::kObserve;
   std::string why_not_better;
+  kernel::Loops loops = kernel::Loops::kCallbacks;
   int cpus = 1;
   bool running = false;  // attached
 };
@@ -69,8 +71,14 @@ FlowProgram::FlowProgram(std::unique_ptr<State> state) : state_(std::move(state)
 FlowProgram::~FlowProgram() = default;
 
 Result<std::unique_ptr<FlowProgram>> FlowProgram::load(const Options& options) {
+  return kernel::first_accepted([&](kernel::Loops loops) { return load(options, loops); });
+}
+
+Result<std::unique_ptr<FlowProgram>> FlowProgram::load(const Options& options,
+                                                       kernel::Loops loops) {
   const auto attempt = [&](ConnectHooks hooks) -> Result<std::unique_ptr<FlowProgram>> {
-    auto state = std::make_unique<State>(TRY(Skeleton::open()));
+    auto state = std::make_unique<State>(TRY(Skeleton::open<flow_watch_plain_bpf>(loops)));
+    state->loops = loops;
     Skeleton& skeleton = state->skeleton;
     state->cpus = libbpf_num_possible_cpus();
     if (state->cpus <= 0) return fail_errno("cannot count the CPUs", -state->cpus);
@@ -153,6 +161,7 @@ void FlowProgram::detach() {
 }
 
 ConnectHooks FlowProgram::hooks() const { return state_->attached; }
+kernel::Loops FlowProgram::loops() const { return state_->loops; }
 const std::string& FlowProgram::why_not_better() const { return state_->why_not_better; }
 
 Result<void> FlowProgram::put_in_force(const kernel::TableMap& tables) const {
