@@ -46,6 +46,15 @@ struct {
 	__uint(max_entries, 4 << 20);
 } decisions SEC(".maps");
 
+static __always_inline bool capture_arguments(struct exec_context *exec, __u8 *to, __u32 size, enum memory memory)
+{
+#ifndef PLAIN_LOOPS
+	if (memory == MEMORY_WALKED)
+		return read_walked(&exec->scratch->walk, to, size, exec->argv_begin);
+#endif
+	return !bpf_probe_read_user(to, size, (void *)exec->argv_begin);
+}
+
 /* Appends the three texts to the event. The process does not run, so its arguments are still those that were matched.
  */
 static __always_inline __u32 capture(struct exec_context *exec, enum memory memory)
@@ -74,9 +83,7 @@ static __always_inline __u32 capture(struct exec_context *exec, enum memory memo
 	barrier_var(argv_bytes);
 	if (argv_bytes > EXEC_ARGV_MAX)
 		argv_bytes = EXEC_ARGV_MAX;
-	if (memory == MEMORY_WALKED
-		    ? !read_walked(&walk_scratch_of(exec)->walk, payload + used, argv_bytes, exec->argv_begin)
-		    : bpf_probe_read_user(payload + used, argv_bytes, (void *)exec->argv_begin)) {
+	if (!capture_arguments(exec, payload + used, argv_bytes, memory)) {
 		argv_bytes = 0;
 		event->flags |= EXEC_UNREADABLE;
 	}
@@ -84,9 +91,9 @@ static __always_inline __u32 capture(struct exec_context *exec, enum memory memo
 	return used + argv_bytes;
 }
 
-static __always_inline void describe(struct exec_event *event, struct origin_names *names)
+static __always_inline void describe(struct exec_event *event, __u32 slot)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 
 	event->start_boottime_ns = start_boottime(task);
 	event->cgroup_id = bpf_get_current_cgroup_id();
@@ -94,7 +101,7 @@ static __always_inline void describe(struct exec_event *event, struct origin_nam
 	event->ppid = BPF_CORE_READ(task, real_parent, tgid);
 	event->uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
-	put_origin(&event->origin, names);
+	put_origin(slot);
 }
 
 static __always_inline void act(struct exec_event *event, const struct place *place, struct exec_stats *stats,
@@ -159,12 +166,13 @@ static __always_inline void tell(struct exec_context *exec, struct exec_stats *s
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
-	struct exec_context exec = {.filename = bprm->filename};
+	struct exec_context exec = {.filename = bprm->filename, .slot = bpf_get_smp_processor_id()};
 	struct exec_event *event;
 	struct exec_stats *counters;
 	struct place place = {};
 	__u64 begin;
-	__u32 zero = 0, cpu = bpf_get_smp_processor_id();
+	__u32 zero = 0;
+	struct file *file;
 	__u64 groups;
 	__u32 flags;
 	bool banned, defer, canary;
@@ -178,14 +186,15 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	counters->checked++;
 	begin = bpf_ktime_get_ns();
 	exec.view.header = bpf_map_lookup_elem(exec.view.tables, &zero);
-	exec.scratch = bpf_map_lookup_elem(&scratches, &cpu);
+	exec.scratch = bpf_map_lookup_elem(&scratches, &exec.slot);
 	if (!exec.view.header || !exec.scratch)
 		return 0;
 	exec.view.text = exec.scratch->text;
 	exec.state = &exec.scratch->state;
 	exec.argv_begin = task->mm->arg_start;
 	exec.argv_end = task->mm->arg_end;
-	exec.path_begin = resolve_path(&exec.scratch->path, bprm->file, &exec.path_complete);
+	file = BPF_CORE_READ(bprm, file); /* a number: see resolve_path */
+	exec.path_begin = resolve_path(exec.slot, file, &exec.path_complete);
 	match_all(&exec, MEMORY_CURRENT);
 	flags = exec.state->run.flags;
 	groups = exec.state->run.groups;
@@ -212,7 +221,7 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	}
 	if (!exec.path_complete)
 		event->flags |= EXEC_PATH_CUT;
-	else if (file_trusted(bprm->file))
+	else if (file_trusted(file))
 		event->flags |= EXEC_PATH_TRUSTED;
 	/* What may be allowed is judged in user space, and so is what could not be read. */
 	defer = !banned || flags & (MATCH_OUT_ALLOW_LITERAL | MATCH_OUT_ALLOW_PATH) ||
@@ -220,10 +229,12 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	defer = defer && !canary && !(banned && decided_by_kernel());
 	act(event, &place, counters, defer);
 	if (event->verdict) {
-		describe(event, &exec.scratch->names);
+		describe(event, exec.slot);
 		tell(&exec, counters, MEMORY_CURRENT);
 	}
 	return 0;
 }
 
+#ifndef PLAIN_LOOPS
 #include "lib/exec_refuse.bpf.h"
+#endif

@@ -129,7 +129,7 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 		if (!punish(act, (const struct flow_header *)view->page, &report, counters, may_signal))
 			return 0;
 		if (counted.unit && !(report.flags & FLOW_LIMITED)) /* told once */
-			counted.unit->acted_start = start_boottime(bpf_get_current_task_btf());
+			counted.unit->acted_start = start_boottime(current_task());
 	}
 	tell(&report);
 	return report.flags & FLOW_REFUSED ? 1 : 0;

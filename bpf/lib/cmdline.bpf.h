@@ -10,14 +10,23 @@
 
 #include "../api/exec.h"
 #include "origin.bpf.h"
-#include "page_walk.bpf.h"
 #include "path.bpf.h"
+
+/* Of page_walk.bpf.h, here because both objects have the same variables. Where the kernel's variable page_offset_base
+ * lies: the virtual address of physical address 0. Set before load. */
+const volatile __u64 page_offset_base_at = 0;
+/* The first scratch of a program whose memory is MEMORY_WALKED. Set before load. */
+const volatile __u32 walk_scratches_begin = 0;
 
 /* Where the arguments are read: a constant of each program, so that none has the other's code. */
 enum memory {
 	MEMORY_CURRENT, /* in the memory of the current process */
-	MEMORY_WALKED,	/* in one that is not current yet: exec_refuse.bpf.h */
+	MEMORY_WALKED,	/* in one that is not current yet: exec_refuse.bpf.h. Not with PLAIN_LOOPS */
 };
+
+#ifndef PLAIN_LOOPS
+#include "page_walk.bpf.h"
+#endif
 
 /* One generation of the rules; the inner map's size is its own. */
 struct rule_tables {
@@ -57,42 +66,14 @@ struct scan_state {
 	__u64 address; /* of the argument area's unread part, in user memory */
 	__u64 rest;    /* of the second argument, 0 if there is none */
 	__u32 left;
-	__u32 failed; /* part of the text could not be read */
-	__u32 root;   /* the machine that runs */
-	__u32 piece;  /* the next one */
+	__u32 failed;	  /* part of the text could not be read */
+	__u32 root;	  /* the machine that runs */
+	__u32 piece;	  /* the next one */
+	__u32 generation; /* of the rules at the beginning */
+	__u32 replaced;	  /* the rules, since then (with PLAIN_LOOPS) */
 };
 
-/* What does not fit on the stack. One per CPU: the hook runs with preemption disabled. Not a per-CPU map, whose values
- * may not be this large. */
-struct exec_scratch {
-	struct scan_state state;
-	struct exec_event event;
-	/* The text being matched; afterwards the payload of the event, which is why it is larger than a chunk. */
-	__u8 text[MATCH_CHUNK + 2 * EXEC_PATH_MAX];
-	struct path_buffer path;
-	struct origin_names names;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1); /* user space: one per possible CPU */
-	__type(key, __u32);
-	__type(value, struct exec_scratch);
-} scratches SEC(".maps");
-
-/* The scratch of a program that walks: more than one program may be in one at a time, see take_walk_scratch(). */
-struct walk_scratch {
-	struct exec_scratch exec;
-	struct page_walk walk;
-	struct argument_area area;
-	__u32 busy;
-	__u32 pad;
-};
-
-static __always_inline void *match_page(const struct match_view *view, __u32 index)
-{
-	return bpf_map_lookup_elem(view->tables, &index);
-}
+struct exec_scratch;
 
 /* Everything about the exec that is being looked at. Pointers, and what the verifier may follow; the rest is in
  * `state`. */
@@ -104,8 +85,62 @@ struct exec_context {
 	__u64 argv_begin;
 	__u64 argv_end;
 	__u32 path_begin;
+	__u32 slot; /* of the scratch */
 	bool path_complete;
 };
+
+/* What does not fit on the stack. One per CPU: the hook runs with preemption disabled. Not a per-CPU map, whose values
+ * may not be this large. */
+struct exec_scratch {
+	struct scan_state state;
+#ifdef PLAIN_LOOPS
+	struct exec_context exec; /* for subprograms, to which no pointer can be given */
+#else
+	/* Of programs whose memory is MEMORY_WALKED. */
+	struct page_walk walk;
+	struct argument_area area;
+	__u32 busy;
+	__u32 pad;
+#endif
+	struct exec_event event;
+	/* The text being matched; afterwards the payload of the event, which is why it is larger than a chunk. */
+	__u8 text[MATCH_CHUNK + 2 * EXEC_PATH_MAX];
+	struct path_buffer path;
+	struct origin_names names;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* user space: one per possible CPU, then those of take_walk_scratch() */
+	__type(key, __u32);
+	__type(value, struct exec_scratch);
+} scratches SEC(".maps");
+
+static __always_inline struct path_buffer *path_of(__u32 slot)
+{
+	struct exec_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
+
+	return scratch ? &scratch->path : NULL;
+}
+
+static __always_inline struct origin *origin_of(__u32 slot)
+{
+	struct exec_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
+
+	return scratch ? &scratch->event.origin : NULL;
+}
+
+static __always_inline struct origin_names *origin_names_of(__u32 slot)
+{
+	struct exec_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
+
+	return scratch ? &scratch->names : NULL;
+}
+
+static __always_inline void *match_page(const struct match_view *view, __u32 index)
+{
+	return bpf_map_lookup_elem(view->tables, &index);
+}
 
 struct first_argument {
 	__u8 *buffer;
@@ -134,19 +169,17 @@ static __noinline __u64 second_argument(struct exec_context *exec)
 	struct first_argument first = {.buffer = exec->scratch->text, .address = exec->argv_begin};
 
 	if (exec->argv_end > exec->argv_begin)
-		bpf_loop(ARGUMENT_CHUNKS, skip_argument, &first, 0);
+		loop(ARGUMENT_CHUNKS, skip_argument, &first);
 	return first.found && first.address < exec->argv_end ? first.address : 0;
-}
-
-/* Of a program whose memory is MEMORY_WALKED. */
-static __always_inline struct walk_scratch *walk_scratch_of(const struct exec_context *exec)
-{
-	return (struct walk_scratch *)exec->scratch;
 }
 
 static __always_inline __u64 find_second_argument(struct exec_context *exec, enum memory memory)
 {
-	return memory == MEMORY_WALKED ? walk_scratch_of(exec)->area.second : second_argument(exec);
+#ifndef PLAIN_LOOPS
+	if (memory == MEMORY_WALKED)
+		return exec->scratch->area.second;
+#endif
+	return second_argument(exec);
 }
 
 static __always_inline long load_path(struct exec_context *exec)
@@ -212,15 +245,18 @@ static __always_inline bool read_user(__u8 *to, __u32 size, __u64 from)
 
 	if (!bpf_probe_read_user(to, size, (void *)from))
 		return true;
-	bpf_loop(READ_ATTEMPTS, read_attempt, &read, 0);
+	loop(READ_ATTEMPTS, read_attempt, &read);
 	return !read.failed;
 }
 
 static __always_inline bool read_arguments(struct exec_context *exec, __u8 *to, __u32 size, __u64 from,
 					   enum memory memory)
 {
-	return memory == MEMORY_WALKED ? read_walked(&walk_scratch_of(exec)->walk, to, size, from)
-				       : read_user(to, size, from);
+#ifndef PLAIN_LOOPS
+	if (memory == MEMORY_WALKED)
+		return read_walked(&exec->scratch->walk, to, size, from);
+#endif
+	return read_user(to, size, from);
 }
 
 static __always_inline long load_rest(struct exec_context *exec, enum memory memory)
@@ -298,10 +334,12 @@ static __noinline long load_piece(struct exec_context *exec)
 	return load_piece_from(exec, MEMORY_CURRENT);
 }
 
+#ifndef PLAIN_LOOPS
 static __noinline long load_piece_walked(struct exec_context *exec)
 {
 	return load_piece_from(exec, MEMORY_WALKED);
 }
+#endif
 
 /* More steps than a chunk can take: each byte is read once, held once, and costs at most two transitions; and what an
  * earlier chunk left behind is no deeper than the longest rule. */
@@ -319,6 +357,101 @@ static int substrings_step(__u32 index, struct exec_context *exec)
 	return filter ? match_substrings_step(&exec->view, &exec->state->run, filter) : 1;
 }
 
+#ifndef PLAIN_LOOPS
+
+static __always_inline void run_machine(struct exec_context *exec)
+{
+	if (exec->state->root == MATCH_ROOT_WORDS)
+		loop(STEPS_MAX, words_step, exec);
+	else
+		loop(STEPS_MAX, substrings_step, exec);
+}
+
+#else
+
+/* Finds the exec again of which only the scratch is known, and the rules in force. False if those are no longer the
+ * ones it began with. */
+static __always_inline bool find_again(struct exec_context *exec, __u32 slot)
+{
+	struct exec_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
+	__u32 zero = 0;
+
+	if (!scratch)
+		return false;
+	*exec = scratch->exec;
+	exec->scratch = scratch;
+	exec->state = &scratch->state;
+	exec->view.text = scratch->text;
+	exec->view.tables = bpf_map_lookup_elem(&rules, &zero);
+	if (!exec->view.tables)
+		return false;
+	exec->view.header = bpf_map_lookup_elem(exec->view.tables, &zero);
+	if (!exec->view.header)
+		return false;
+	if (exec->view.header->generation != scratch->state.generation)
+		scratch->state.replaced = 1;
+	return !scratch->state.replaced;
+}
+
+SUBPROGRAM int words_step_of(__u32 slot)
+{
+	struct exec_context exec;
+
+	return !find_again(&exec, slot) || words_step(0, &exec);
+}
+
+SUBPROGRAM int substrings_step_of(__u32 slot)
+{
+	struct exec_context exec;
+
+	return !find_again(&exec, slot) || substrings_step(0, &exec);
+}
+
+/* One loop in the other, so that the verifier walks the square root of the steps twice. */
+#define STEPS_ROOT 384
+_Static_assert(STEPS_ROOT *STEPS_ROOT >= STEPS_MAX, "");
+
+SUBPROGRAM int words_steps_of(__u32 slot)
+{
+	__u32 i;
+
+	for (i = 0; i < STEPS_ROOT; i++) {
+		if (words_step_of(slot))
+			return 1;
+	}
+	return 0;
+}
+
+SUBPROGRAM int substrings_steps_of(__u32 slot)
+{
+	__u32 i;
+
+	for (i = 0; i < STEPS_ROOT; i++) {
+		if (substrings_step_of(slot))
+			return 1;
+	}
+	return 0;
+}
+
+static __always_inline void run_machine(struct exec_context *exec)
+{
+	__u32 i;
+
+	if (exec->state->root == MATCH_ROOT_WORDS) {
+		for (i = 0; i < STEPS_ROOT; i++) {
+			if (words_steps_of(exec->slot))
+				break;
+		}
+	} else {
+		for (i = 0; i < STEPS_ROOT; i++) {
+			if (substrings_steps_of(exec->slot))
+				break;
+		}
+	}
+}
+
+#endif
+
 static __always_inline int match_piece_from(struct exec_context *exec, enum memory memory)
 {
 	struct scan_state *state = exec->state;
@@ -329,12 +462,14 @@ static __always_inline int match_piece_from(struct exec_context *exec, enum memo
 		state->root = MATCH_ROOT_SUBSTRINGS;
 		state->piece = PIECE_PATH;
 	}
-	state->run.len = memory == MEMORY_WALKED ? load_piece_walked(exec) : load_piece(exec);
-	state->run.pos = 0;
-	if (state->root == MATCH_ROOT_WORDS)
-		bpf_loop(STEPS_MAX, words_step, exec, 0);
+#ifndef PLAIN_LOOPS
+	if (memory == MEMORY_WALKED)
+		state->run.len = load_piece_walked(exec);
 	else
-		bpf_loop(STEPS_MAX, substrings_step, exec, 0);
+#endif
+		state->run.len = load_piece(exec);
+	state->run.pos = 0;
+	run_machine(exec);
 	return 0;
 }
 
@@ -343,10 +478,49 @@ static int match_piece(__u32 index, struct exec_context *exec)
 	return match_piece_from(exec, MEMORY_CURRENT);
 }
 
+/* More pieces than a command line can have, for both machines. */
+#define PIECES_MAX (2 * (EXEC_MAX_CHUNKS + PIECE_NONE))
+
+#ifndef PLAIN_LOOPS
+
 static int match_piece_walked(__u32 index, struct exec_context *exec)
 {
 	return match_piece_from(exec, MEMORY_WALKED);
 }
+
+static __always_inline void run_machines(struct exec_context *exec, enum memory memory)
+{
+	if (memory == MEMORY_WALKED)
+		loop(PIECES_MAX, match_piece_walked, exec);
+	else
+		loop(PIECES_MAX, match_piece, exec);
+}
+
+#else
+
+SUBPROGRAM int match_piece_of(__u32 slot)
+{
+	struct exec_context exec;
+
+	return !find_again(&exec, slot) || match_piece(0, &exec);
+}
+
+static __always_inline void run_machines(struct exec_context *exec, enum memory memory)
+{
+	__u32 i;
+
+	exec->state->generation = exec->view.header->generation;
+	exec->state->replaced = 0;
+	exec->scratch->exec = *exec;
+	for (i = 0; i < PIECES_MAX; i++) {
+		if (match_piece_of(exec->slot))
+			break;
+	}
+	if (exec->state->replaced)
+		exec->state->failed = 1;
+}
+
+#endif
 
 /* Runs both machines over all pieces: one nest of loops, so that the verifier walks it once. */
 static __always_inline void match_all(struct exec_context *exec, enum memory memory)
@@ -359,10 +533,7 @@ static __always_inline void match_all(struct exec_context *exec, enum memory mem
 	state->run.flags = 0;
 	state->root = exec->view.header->flags & MATCH_HAS_WORDS ? MATCH_ROOT_WORDS : MATCH_ROOT_SUBSTRINGS;
 	state->piece = exec->view.header->flags & (MATCH_HAS_WORDS | MATCH_HAS_SUBSTRINGS) ? PIECE_PATH : PIECE_NONE;
-	if (memory == MEMORY_WALKED)
-		bpf_loop(2 * (EXEC_MAX_CHUNKS + PIECE_NONE), match_piece_walked, exec, 0);
-	else
-		bpf_loop(2 * (EXEC_MAX_CHUNKS + PIECE_NONE), match_piece, exec, 0);
+	run_machines(exec, memory);
 }
 
 #endif

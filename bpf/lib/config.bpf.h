@@ -4,6 +4,8 @@
 #define CRYPTNONO_BPF_LIB_CONFIG_H
 
 #include "../api/common.h"
+#include "loop.bpf.h"
+#include "task.bpf.h"
 
 /* From `then` to `now`; 0 if another CPU has noted a `then` that is later than a `now` that was read before. */
 static __always_inline __u64 elapsed_ns(__u64 now, __u64 then)

@@ -6,6 +6,7 @@
 #ifndef CRYPTNONO_BPF_LIB_ENFORCE_H
 #define CRYPTNONO_BPF_LIB_ENFORCE_H
 
+#include "atomic.bpf.h"
 #include "config.bpf.h"
 #include "scope.bpf.h"
 
@@ -70,16 +71,16 @@ enum enforcement {
 static __always_inline __u64 start_boottime(struct task_struct *task)
 {
 	/* Called real_start_time before 5.5, which is older than what we promise. */
-	return task->group_leader->start_boottime;
+	return BPF_CORE_READ(task, group_leader, start_boottime);
 }
 
 static __always_inline bool current_protected(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	__u64 *start;
 
-	if (pid == 1 || task->flags & 0x00200000 /* PF_KTHREAD */)
+	if (pid == 1 || BPF_CORE_READ(task, flags) & 0x00200000 /* PF_KTHREAD */)
 		return true;
 	start = bpf_map_lookup_elem(&protected_pids, &pid);
 	return start && *start == start_boottime(task);
@@ -96,62 +97,61 @@ struct place {
 struct place_walk {
 	struct cgroup *cgroup;
 	__u64 mark;
-	struct cgroup_unit found;
-	bool known;
+	__u64 found;
 };
 
 /* Who may make cgroups in a container must not get out of it by making many, one in the other. */
 #define PLACE_DEPTH 128
+#define PLACE_TOO_DEEP ~0ULL
 
 static int place_step(__u32 depth, struct place_walk *walk)
 {
 	struct cgroup *cgroup = walk->cgroup;
-	struct cgroup_unit *unit;
 	__u64 id;
 
 	if (!cgroup)
 		return 1;
 	id = BPF_CORE_READ(cgroup, kn, id) | walk->mark;
-	unit = bpf_map_lookup_elem(&units, &id);
-	if (unit) {
-		walk->found = *unit;
-		walk->known = true;
+	if (bpf_map_lookup_elem(&units, &id)) {
+		walk->found = id;
 		return 1;
 	}
 	walk->cgroup = parent_cgroup(cgroup);
 	return 0;
 }
 
-static __always_inline bool walk_place(struct place_walk *walk, __u32 hierarchy)
+/* Key in `units` of the nearest cgroup above the current process that is known; 0: none is. */
+SUBPROGRAM __u64 unit_above(__u32 hierarchy)
 {
-	walk->cgroup = current_cgroup(hierarchy);
-	bpf_loop(PLACE_DEPTH, place_step, walk, 0);
-	if (!walk->known && walk->cgroup) { /* deeper than any honest one */
-		walk->found.is = UNIT_CONTAINER;
-		walk->known = true;
-	}
-	return walk->known;
+	struct place_walk walk = {.mark = hierarchy == HIERARCHY_V2 ? 0 : CGROUP_ID_V1};
+
+	walk.cgroup = current_cgroup(hierarchy);
+	loop(PLACE_DEPTH, place_step, &walk);
+	if (!walk.found && walk.cgroup) /* deeper than any honest one */
+		return PLACE_TOO_DEEP;
+	return walk.found;
 }
 
 static __noinline int current_place(struct place *place)
 {
-	struct place_walk walk = {};
+	struct cgroup_unit *unit;
+	__u64 key;
 
 	if (!place)
 		return 0;
-	if (!walk_place(&walk, HIERARCHY_V2) && settings.v1_hierarchy) {
-		walk.mark = CGROUP_ID_V1;
-		walk_place(&walk, settings.v1_hierarchy);
-	}
-	place->is = walk.found.is;
-	place->why = walk.found.why;
-	place->unit = walk.found.unit ?: LIMIT_UNIT_USER | (__u32)bpf_get_current_uid_gid();
+	key = unit_above(HIERARCHY_V2);
+	if (!key && settings.v1_hierarchy)
+		key = unit_above(settings.v1_hierarchy);
+	unit = bpf_map_lookup_elem(&units, &key);
+	place->is = unit ? unit->is : key == PLACE_TOO_DEEP ? UNIT_CONTAINER : 0;
+	place->why = unit ? unit->why : 0;
+	place->unit = (unit ? unit->unit : 0) ?: LIMIT_UNIT_USER | (__u32)bpf_get_current_uid_gid();
 	return 0;
 }
 
 static __always_inline bool in_node_mounts(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	__u32 own = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 	int i;
 
@@ -164,7 +164,7 @@ static __always_inline bool in_node_mounts(void)
 
 static __always_inline bool executable_protected(const struct file *image)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct inode *inode = image ? BPF_CORE_READ(image, f_inode) : BPF_CORE_READ(task, mm, exe_file, f_inode);
 	struct file_key key = {.inode = BPF_CORE_READ(inode, i_ino), .device = BPF_CORE_READ(inode, i_sb, s_dev)};
 
@@ -196,6 +196,7 @@ struct slot_search {
 	__u64 now;
 	__u64 window;
 	__u64 before; /* what was in the slot */
+	__u32 group;
 	__u32 slot;
 	__u32 taken;
 };
@@ -211,7 +212,8 @@ static int take_slot(__u32 slot, struct slot_search *search)
 	if (before && elapsed_ns(search->now, before) < search->window)
 		return 0;
 	/* Another CPU may have taken the slot in the meantime: then look on. */
-	search->taken = __sync_val_compare_and_swap(&search->ring->admitted_ns[slot], before, search->now) == before;
+	search->taken = swap_if(&search->ring->admitted_ns[slot], before, search->now,
+				NAME_OF(WORD_LIMIT_SLOT, search->group << 8 | slot));
 	search->before = before;
 	search->slot = slot;
 	return search->taken;
@@ -221,10 +223,10 @@ static int take_slot(__u32 slot, struct slot_search *search)
  * May `group` act on `unit` now? A unit that was admitted within the window is admitted again and uses nothing up, so
  * one attacker cannot exhaust the limit for the others; a new one needs a slot that is older than the window.
  */
-static __noinline bool limit_admits(__u32 group, __u64 unit)
+SUBPROGRAM bool limit_admits(__u32 group, __u64 unit)
 {
 	struct limit_key key = {.unit = unit, .group = group};
-	struct slot_search search = {.now = bpf_ktime_get_ns(), .window = settings.limit_window_ns};
+	struct slot_search search = {.group = group, .now = bpf_ktime_get_ns(), .window = settings.limit_window_ns};
 	__u64 *seen = bpf_map_lookup_elem(&limit_seen, &key);
 	__u64 stale = 0;
 	bool first;
@@ -239,7 +241,7 @@ static __noinline bool limit_admits(__u32 group, __u64 unit)
 	search.ring = bpf_map_lookup_elem(&limit_rings, &group);
 	if (!search.ring)
 		return false;
-	bpf_loop(LIMIT_SLOTS, take_slot, &search, 0);
+	loop(LIMIT_SLOTS, take_slot, &search);
 	if (!search.taken) {
 		/* The last slot may have been taken for this very unit. */
 		seen = bpf_map_lookup_elem(&limit_seen, &key);
@@ -247,7 +249,7 @@ static __noinline bool limit_admits(__u32 group, __u64 unit)
 	}
 	/* Of CPUs that ask for one new unit at the same time the first one's slot counts. */
 	if (seen)
-		first = __sync_val_compare_and_swap(seen, stale, search.now) == stale;
+		first = swap_if(seen, stale, search.now, NAME_OF(WORD_LIMIT_SEEN, unit * MATCH_MAX_GROUPS + group));
 	else
 		first = !bpf_map_update_elem(&limit_seen, &key, &search.now, BPF_NOEXIST);
 	if (!first && search.slot < LIMIT_SLOTS)
@@ -269,18 +271,23 @@ static int admit_group(__u32 group, struct admit_context *context)
 	return context->admitted;
 }
 
+SUBPROGRAM bool limit_admits_any(__u64 groups, __u64 unit)
+{
+	struct admit_context context = {.groups = groups, .unit = unit};
+
+	loop(MATCH_MAX_GROUPS, admit_group, &context);
+	return context.admitted;
+}
+
 /* What may be done to the current process for these rule groups; does not do it. */
 static __always_inline enum enforcement enforcement_for(__u64 groups, const volatile __u64 *kill_groups,
 							const struct place *place)
 {
-	struct admit_context context = {.groups = groups, .unit = place->unit};
-
 	if (!(place->is & UNIT_KILL))
-		context.groups &= *kill_groups;
-	if (!context.groups || place->is & UNIT_REPORT || (place->is & UNIT_UNKNOWN && settings.unknown_reports))
+		groups &= *kill_groups;
+	if (!groups || place->is & UNIT_REPORT || (place->is & UNIT_UNKNOWN && settings.unknown_reports))
 		return ENFORCE_REPORT;
-	bpf_loop(MATCH_MAX_GROUPS, admit_group, &context, 0);
-	return context.admitted ? ENFORCE_KILLED : ENFORCE_LIMITED;
+	return limit_admits_any(groups, place->unit) ? ENFORCE_KILLED : ENFORCE_LIMITED;
 }
 
 /*

@@ -16,29 +16,22 @@
 #define EPERM 1
 #endif
 
-/* Programs of this hook may be preempted, and another task may then enter: a scratch of its own for each, claimed.
- * Sized at load: one for each CPU, and some more. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct walk_scratch);
-} walk_scratches SEC(".maps");
-
 #define WALK_SCRATCH_TRIES 4
 
-static __always_inline struct walk_scratch *take_walk_scratch(void)
+/* Programs of this hook may be preempted, and another task may then enter: a scratch for each run, claimed. There is
+ * one for each CPU, and some more. Its number, or 0. */
+static __always_inline __u32 take_walk_scratch(void)
 {
-	__u32 index = bpf_get_smp_processor_id();
-	struct walk_scratch *scratch;
+	__u32 slot = walk_scratches_begin + bpf_get_smp_processor_id();
+	struct exec_scratch *scratch;
 	int attempt;
 
-	for (attempt = 0; attempt < WALK_SCRATCH_TRIES; attempt++, index++) {
-		scratch = bpf_map_lookup_elem(&walk_scratches, &index);
-		if (scratch && __sync_val_compare_and_swap(&scratch->busy, 0, 1) == 0)
-			return scratch;
+	for (attempt = 0; attempt < WALK_SCRATCH_TRIES; attempt++, slot++) {
+		scratch = bpf_map_lookup_elem(&scratches, &slot);
+		if (scratch && try_take(&scratch->busy, NAME_OF(WORD_SCRATCH, slot)))
+			return slot;
 	}
-	return NULL;
+	return 0;
 }
 
 struct text_pair {
@@ -55,20 +48,20 @@ static int compare_byte(__u32 index, struct text_pair *pair)
 }
 
 /* The walk is right if it finds the file name where the kernel has put it: at bprm->exec, above the environment. */
-static __noinline bool walk_proven(struct walk_scratch *scratch, const char *filename, __u64 at)
+static __noinline bool walk_proven(struct exec_scratch *scratch, const char *filename, __u64 at)
 {
 	struct text_pair pair = {};
 	long length;
 
 	if (!scratch)
 		return false;
-	pair.one = scratch->exec.text;
-	pair.other = scratch->exec.text + EXEC_PATH_MAX;
-	length = bpf_probe_read_kernel_str(scratch->exec.text, EXEC_PATH_MAX, filename);
+	pair.one = scratch->text;
+	pair.other = scratch->text + EXEC_PATH_MAX;
+	length = bpf_probe_read_kernel_str(scratch->text, EXEC_PATH_MAX, filename);
 	if (length <= 1 || length > EXEC_PATH_MAX ||
-	    !read_walked(&scratch->walk, scratch->exec.text + EXEC_PATH_MAX, length, at))
+	    !read_walked(&scratch->walk, scratch->text + EXEC_PATH_MAX, length, at))
 		return false;
-	bpf_loop(length, compare_byte, &pair, 0);
+	loop(length, compare_byte, &pair);
 	return !pair.differ;
 }
 
@@ -110,19 +103,20 @@ static __noinline int new_name(struct exec_event *event, struct linux_binprm *bp
 		search.base = (const char *)BPF_CORE_READ(bprm, file, f_path.dentry, d_name.name);
 	} else {
 		search.name = search.base = bprm->filename;
-		bpf_loop(EXEC_PATH_MAX, name_step, &search, 0);
+		loop(EXEC_PATH_MAX, name_step, &search);
 	}
 	bpf_probe_read_kernel_str(event->comm, sizeof(event->comm), search.base);
 	return 0;
 }
 
 /* True: killed, to be refused. */
-static __always_inline bool refuse_exec(struct linux_binprm *bprm, struct walk_scratch *scratch)
+static __always_inline bool refuse_exec(struct linux_binprm *bprm, struct exec_scratch *scratch, __u32 slot)
 {
-	struct exec_context exec = {.filename = bprm->filename};
-	struct exec_event *event = &scratch->exec.event;
+	struct exec_context exec = {.filename = bprm->filename, .slot = slot};
+	struct exec_event *event = &scratch->event;
 	struct exec_stats *counters;
 	struct place place = {};
+	struct file *file;
 	__u32 zero = 0;
 	__u64 begin, groups;
 	__u8 spared;
@@ -136,7 +130,7 @@ static __always_inline bool refuse_exec(struct linux_binprm *bprm, struct walk_s
 	exec.view.header = bpf_map_lookup_elem(exec.view.tables, &zero);
 	if (!exec.view.header || exec.view.header->flags & MATCH_ALWAYS_DEFER)
 		return false;
-	exec.scratch = &scratch->exec;
+	exec.scratch = scratch;
 	exec.view.text = exec.scratch->text;
 	exec.state = &exec.scratch->state;
 	exec.argv_begin = bprm->p;
@@ -147,7 +141,8 @@ static __always_inline bool refuse_exec(struct linux_binprm *bprm, struct walk_s
 		return false;
 	}
 	exec.argv_end = scratch->area.end;
-	exec.path_begin = resolve_path(&exec.scratch->path, bprm->file, &exec.path_complete);
+	file = BPF_CORE_READ(bprm, file); /* a number: see resolve_path */
+	exec.path_begin = resolve_path(slot, file, &exec.path_complete);
 	match_all(&exec, MEMORY_WALKED);
 	groups = exec.state->run.groups;
 	canary = groups & settings.canary_groups && in_canary();
@@ -160,7 +155,7 @@ static __always_inline bool refuse_exec(struct linux_binprm *bprm, struct walk_s
 	if (!canary && exec.state->run.flags & (MATCH_OUT_ALLOW_LITERAL | MATCH_OUT_ALLOW_PATH))
 		return false;
 	current_place(&place);
-	if (enforce_image(groups, &settings.kill_groups, &place, true, &spared, bprm->file) != ENFORCE_KILLED)
+	if (enforce_image(groups, &settings.kill_groups, &place, true, &spared, file) != ENFORCE_KILLED)
 		return false;
 	/* The counters of both programs: only this one can be preempted while it adds. */
 	__sync_fetch_and_add(&counters->checked, 1);
@@ -177,9 +172,9 @@ static __always_inline bool refuse_exec(struct linux_binprm *bprm, struct walk_s
 	event->unit = place.unit;
 	if (!exec.path_complete)
 		event->flags |= EXEC_PATH_CUT;
-	else if (file_trusted(bprm->file))
+	else if (file_trusted(file))
 		event->flags |= EXEC_PATH_TRUSTED;
-	describe(event, &exec.scratch->names);
+	describe(event, slot);
 	new_name(event, bprm);
 	tell(&exec, counters, MEMORY_WALKED);
 	return true;
@@ -188,16 +183,20 @@ static __always_inline bool refuse_exec(struct linux_binprm *bprm, struct walk_s
 SEC("lsm/bprm_check_security")
 int BPF_PROG(exec_refuse, struct linux_binprm *bprm, int before)
 {
-	struct walk_scratch *scratch;
-	bool refused;
+	struct exec_scratch *scratch;
+	bool refused = false;
+	__u32 slot;
 
 	if (before || !in_force() || !native_program(bprm) || !current_in_scope())
 		return before;
-	scratch = take_walk_scratch();
+	slot = take_walk_scratch();
+	if (!slot)
+		return 0;
+	scratch = bpf_map_lookup_elem(&scratches, &slot);
 	if (!scratch)
 		return 0;
-	refused = refuse_exec(bprm, scratch);
-	__sync_lock_test_and_set(&scratch->busy, 0);
+	refused = refuse_exec(bprm, scratch, slot);
+	give_back(&scratch->busy, NAME_OF(WORD_SCRATCH, slot));
 	return refused ? -EPERM : 0;
 }
 

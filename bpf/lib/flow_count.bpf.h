@@ -72,29 +72,29 @@ static int tree_step(__u32 depth, struct tree_walk *walk)
 /* Deeper trees are counted from the ancestor at this distance. */
 #define TREE_DEPTH 64
 
-static __noinline __u64 tree_of_current(__u64 *start)
+/* Address of the task. */
+SUBPROGRAM __u64 tree_of_current(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct tree_walk walk = {};
-	struct task_struct *top;
 
 	walk.cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
 	walk.top = BPF_CORE_READ(task, group_leader);
-	bpf_loop(TREE_DEPTH, tree_step, &walk, 0);
-	top = walk.top;
-	if (start)
-		*start = BPF_CORE_READ(top, start_boottime);
-	return BPF_CORE_READ(top, tgid);
+	loop(TREE_DEPTH, tree_step, &walk);
+	return (__u64)walk.top;
 }
 
 static __always_inline void unit_key_of_current(struct flow_unit_key *key, __u64 limit_unit)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
+	struct task_struct *top;
 	struct pid *session;
 
 	switch (flow.per) {
 	case FLOW_PER_TREE:
-		key->id = tree_of_current(&key->start);
+		top = (struct task_struct *)tree_of_current();
+		key->id = BPF_CORE_READ(top, tgid);
+		key->start = BPF_CORE_READ(top, start_boottime);
 		break;
 	case FLOW_PER_SESSION:
 		session = BPF_CORE_READ(task, signal, pids[PIDTYPE_SID]);
@@ -112,31 +112,20 @@ static __always_inline void unit_key_of_current(struct flow_unit_key *key, __u64
 	}
 }
 
-struct lock_attempt {
-	__u32 *lock;
-	bool taken;
-};
-
-static int try_lock(__u32 attempt, struct lock_attempt *lock)
+static __always_inline __u64 name_of_unit(const struct flow_unit_key *key)
 {
-	lock->taken = __sync_val_compare_and_swap(lock->lock, 0, 1) == 0;
-	return lock->taken;
+	return NAME_OF(WORD_FLOW_UNIT, key->id * 0x9e3779b97f4a7c15ULL ^ key->start);
 }
 
 /* A hold lasts a microsecond; a holder may have been preempted, then this connect goes uncounted. */
-#define LOCK_ATTEMPTS 4096
-
-static __always_inline bool lock_unit(struct flow_unit *unit)
+static __always_inline bool lock_unit(struct flow_unit *unit, const struct flow_unit_key *key)
 {
-	struct lock_attempt lock = {.lock = &unit->lock};
-
-	bpf_loop(LOCK_ATTEMPTS, try_lock, &lock, 0);
-	return lock.taken;
+	return take(&unit->lock, name_of_unit(key));
 }
 
-static __always_inline void unlock_unit(struct flow_unit *unit)
+static __always_inline void unlock_unit(struct flow_unit *unit, const struct flow_unit_key *key)
 {
-	__sync_lock_test_and_set(&unit->lock, 0);
+	give_back(&unit->lock, name_of_unit(key));
 }
 
 struct pair_search {
@@ -166,20 +155,20 @@ static int pair_step(__u32 index, struct pair_search *search)
 		return 1;
 	pair = &unit->pairs[index];
 	if (!pair->last_ns || elapsed_ns(search->now, pair->last_ns) >= search->window) {
-		search->oldest_ns = 0;
-		search->oldest = index;
+		search->oldest_ns = forgotten(0);
+		search->oldest = forgotten(index);
 		return 0;
 	}
 	if (pair->last_ns < search->oldest_ns) {
 		search->oldest_ns = pair->last_ns;
-		search->oldest = index;
+		search->oldest = forgotten(index);
 	}
 	addr = (__u64 *)pair->addr;
 	if (addr[0] == search->addr[0] && addr[1] == search->addr[1] &&
 	    ((__u32)pair->port << 8 | pair->protocol) == search->port_protocol)
-		search->found = index;
+		search->found = forgotten(index);
 	else if (pair_counts(pair, search->now))
-		search->count++;
+		search->count = forgotten(search->count + 1);
 	return 0;
 }
 
@@ -202,7 +191,7 @@ static __always_inline struct flow_unit *find_unit(struct flow_unit_key *key)
 
 static __always_inline void remember_process(struct flow_unit *unit, __u64 limit_unit, __u64 now)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 
 	unit->last_ns = now;
 	unit->last_pid = bpf_get_current_pid_tgid() >> 32;
@@ -219,10 +208,9 @@ static __always_inline bool counting_needs_place(void)
 }
 
 /* `limit_unit` is that of current_place(), where it is needed. */
-static __noinline int count_destination(const struct flow_act *act, __u64 limit_unit, __u64 now,
-					struct count_result *result)
+static __noinline int count_here(const struct flow_act *act, __u64 limit_unit, __u64 now, struct count_result *result)
 {
-	struct pair_search search = {.now = now, .window = flow.window_ns, .found = FLOW_PAIRS};
+	struct pair_search search = {.now = now, .window = flow.window_ns, .found = forgotten(FLOW_PAIRS)};
 	struct flow_counters *counters;
 	struct flow_pair *pair;
 	__u32 zero = 0, slot;
@@ -238,14 +226,15 @@ static __noinline int count_destination(const struct flow_act *act, __u64 limit_
 		counters->lost_units++;
 		return 0;
 	}
-	if (!lock_unit(search.unit)) {
+	if (!lock_unit(search.unit, &result->key)) {
 		counters->lost_counts++;
 		return 0;
 	}
 	__builtin_memcpy(search.addr, act->addr, 16);
 	search.port_protocol = (__u32)act->port << 8 | act->protocol;
-	search.oldest_ns = ~0ULL;
-	bpf_loop(FLOW_PAIRS, pair_step, &search, 0);
+	search.oldest_ns = forgotten(~0ULL);
+	search.oldest = search.count = forgotten(0);
+	loop(FLOW_PAIRS, pair_step, &search);
 	slot = search.found;
 	if (slot >= FLOW_PAIRS) {
 		slot = search.oldest;
@@ -266,14 +255,58 @@ static __noinline int count_destination(const struct flow_act *act, __u64 limit_
 	if (!flow.only_failed || pair->flags & FLOW_PAIR_FAILED)
 		search.count++;
 	remember_process(search.unit, limit_unit, search.now);
-	unlock_unit(search.unit);
+	unlock_unit(search.unit, &result->key);
 	result->unit = search.unit;
 	result->slot = slot;
 	/* Who was told of is not told of again for each further destination. */
 	result->scan = search.found >= FLOW_PAIRS && flow.threshold && search.count > flow.threshold &&
-		       search.unit->acted_start != start_boottime(bpf_get_current_task_btf());
+		       search.unit->acted_start != start_boottime(current_task());
 	return 0;
 }
+
+#ifndef PLAIN_LOOPS
+
+#define count_destination count_here
+
+#else
+
+#define COUNTED 1ULL
+#define COUNTED_SCAN 2ULL
+#define COUNTED_SLOT_SHIFT 8
+
+SUBPROGRAM __u64 count_apart(__u64 addr0, __u64 addr1, __u64 port_protocol, __u64 limit_unit, __u64 now)
+{
+	struct flow_act act = {.port = port_protocol >> 8, .protocol = port_protocol};
+	struct count_result result = {};
+	__u64 *addr = (__u64 *)act.addr;
+
+	addr[0] = addr0;
+	addr[1] = addr1;
+	count_here(&act, limit_unit, now, &result);
+	return (result.unit ? COUNTED : 0) | (result.scan ? COUNTED_SCAN : 0) |
+	       (__u64)result.slot << COUNTED_SLOT_SHIFT;
+}
+
+static __noinline int count_destination(const struct flow_act *act, __u64 limit_unit, __u64 now,
+					struct count_result *result)
+{
+	const __u64 *addr;
+	__u64 counted;
+
+	if (!act || !result)
+		return 0;
+	addr = (const __u64 *)act->addr;
+	counted = count_apart(addr[0], addr[1], (__u64)act->port << 8 | act->protocol, limit_unit, now);
+	if (!(counted & COUNTED))
+		return 0;
+	unit_key_of_current(&result->key, limit_unit);
+	result->unit = bpf_map_lookup_elem(&units_counted, &result->key);
+	result->slot = counted >> COUNTED_SLOT_SHIFT;
+	result->scan = counted & COUNTED_SCAN;
+	return 0;
+}
+
+#endif
 
 /* Remembers that the answer to this connection, whose socket is at `key`, tells of its destination. Not inlined, for
  * the stack.

@@ -4,6 +4,7 @@
 #define CRYPTNONO_BPF_LIB_FLOW_LOOKUP_H
 
 #include "../api/flow.h"
+#include "loop.bpf.h"
 
 /* One generation of the tables; the inner map's size is its own. */
 struct flow_pages {
@@ -33,7 +34,11 @@ static __always_inline const __u32 *flow_page(const struct flow_view *view, __u3
 
 static int search_step(__u32 index, struct flow_search *search)
 {
-	return flow_search_step(search);
+	long over = flow_search_step(search);
+
+	search->low = forgotten(search->low);
+	search->high = forgotten(search->high);
+	return over;
 }
 
 static int port_step(__u32 index, struct flow_port_search *search)
@@ -65,7 +70,7 @@ static __noinline bool look_up(struct flow_view *view, const __u32 *addr, __u32 
 	if (flow_search_begin(&search, search.is_v4 ? &header->v4 : &header->v6)) {
 		/* The index leaves one segment to look at, mostly; a callback costs more than that. */
 		if (!flow_search_step(&search) && search.low < search.high)
-			bpf_loop(FLOW_SEARCH_STEPS, search_step, &search, 0);
+			loop(FLOW_SEARCH_STEPS, search_step, &search);
 		*what = flow_search_end(&search);
 	}
 	*view = search.view;
@@ -87,7 +92,7 @@ static __noinline __u64 groups_that_ban(const struct flow_view *view, __u32 what
 	if ((what & FLOW_PORTS_MASK) == FLOW_PORTS_ALL)
 		return 1ULL << FLOW_GROUP_BANNED;
 	flow_port_begin(&search, header->ports, what);
-	bpf_loop(FLOW_PORT_RANGES_MAX, port_step, &search, 0);
+	loop(FLOW_PORT_RANGES_MAX, port_step, &search);
 	return flow_port_groups(&search);
 }
 

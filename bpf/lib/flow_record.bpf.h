@@ -29,7 +29,7 @@ struct flow_scratch {
 	struct path_buffer path;
 	struct origin_names names;
 	__u32 busy;
-	__u32 pad;
+	__u32 index;
 };
 
 /* One for each CPU and some more: hooks of cgroups may be preempted, and another task may then enter one. Sized at
@@ -41,6 +41,27 @@ struct {
 	__type(value, struct flow_scratch);
 } scratches SEC(".maps");
 
+static __always_inline struct path_buffer *path_of(__u32 slot)
+{
+	struct flow_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
+
+	return scratch ? &scratch->path : NULL;
+}
+
+static __always_inline struct origin *origin_of(__u32 slot)
+{
+	struct flow_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
+
+	return scratch ? &scratch->event.origin : NULL;
+}
+
+static __always_inline struct origin_names *origin_names_of(__u32 slot)
+{
+	struct flow_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
+
+	return scratch ? &scratch->names : NULL;
+}
+
 #define SCRATCH_TRIES 4
 
 static __always_inline struct flow_scratch *take_scratch(void)
@@ -51,8 +72,10 @@ static __always_inline struct flow_scratch *take_scratch(void)
 
 	for (attempt = 0; attempt < SCRATCH_TRIES; attempt++, index++) {
 		scratch = bpf_map_lookup_elem(&scratches, &index);
-		if (scratch && __sync_val_compare_and_swap(&scratch->busy, 0, 1) == 0)
+		if (scratch && try_take(&scratch->busy, NAME_OF(WORD_SCRATCH, index))) {
+			scratch->index = index;
 			return scratch;
+		}
 	}
 	return NULL;
 }
@@ -70,14 +93,14 @@ static __always_inline __u32 put_pairs(struct flow_scratch *scratch, const struc
 /* Not inlined, for the stack: what it needs there is not needed together with what others do. */
 static __noinline __u32 put_path(struct flow_scratch *scratch, __u32 used)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct file *file = task->mm->exe_file;
+	struct task_struct *task = current_task();
+	struct file *file = BPF_CORE_READ(task, mm, exe_file);
 	bool complete = false;
 	__u32 begin, bytes;
 
 	if (!file)
 		return used;
-	begin = resolve_path(&scratch->path, file, &complete);
+	begin = resolve_path(scratch->index, file, &complete);
 	if (!complete)
 		scratch->event.flags |= FLOW_PATH_CUT;
 	bytes = (FLOW_PATH_MAX - begin) & (FLOW_PATH_MAX - 1);
@@ -91,9 +114,9 @@ static __noinline __u32 put_path(struct flow_scratch *scratch, __u32 used)
 /* The process is in its system call, so another thread may rewrite its arguments: they are for the log only. */
 static __always_inline __u32 put_argv(struct flow_scratch *scratch, __u32 used)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 begin = task->mm->arg_start;
-	__u64 bytes = task->mm->arg_end - begin;
+	struct task_struct *task = current_task();
+	__u64 begin = BPF_CORE_READ(task, mm, arg_start);
+	__u64 bytes = BPF_CORE_READ(task, mm, arg_end) - begin;
 
 	scratch->event.argv_bytes = bytes;
 	barrier_var(bytes);
@@ -109,9 +132,9 @@ static __always_inline __u32 put_argv(struct flow_scratch *scratch, __u32 used)
 	return used + bytes;
 }
 
-static __always_inline void put_process(struct flow_event *event, struct origin_names *names)
+static __always_inline void put_process(struct flow_event *event, __u32 slot)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 
 	event->start_boottime_ns = start_boottime(task);
 	event->cgroup_id = bpf_get_current_cgroup_id();
@@ -119,7 +142,7 @@ static __always_inline void put_process(struct flow_event *event, struct origin_
 	event->ppid = BPF_CORE_READ(task, real_parent, tgid);
 	event->uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
-	put_origin(&event->origin, names);
+	put_origin(slot);
 }
 
 /* What is said about a connect. */
@@ -167,7 +190,7 @@ static __noinline int tell(const struct flow_report *report)
 	act = report->act;
 	event = &scratch->event;
 	__builtin_memset(event, 0, __builtin_offsetof(struct flow_event, origin));
-	put_process(event, &scratch->names);
+	put_process(event, scratch->index);
 	__builtin_memcpy(event->addr, act->addr, 16);
 	event->time_ns = report->time_ns;
 	event->signal_after_ns = report->signal_after_ns;
@@ -195,7 +218,7 @@ static __noinline int tell(const struct flow_report *report)
 	}
 	if (lost)
 		count_loss(counters, report);
-	__sync_lock_test_and_set(&scratch->busy, 0);
+	give_back(&scratch->busy, NAME_OF(WORD_SCRATCH, scratch->index));
 	return 0;
 }
 

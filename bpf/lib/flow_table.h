@@ -3,7 +3,7 @@
  * Looks an address up in the tables of api/flow.h: one source for the kernel and for user space.
  *
  * The including file provides static const __u32 *flow_page(const struct flow_view *view, __u32 index), which returns
- * the page or NULL, and the loops around the two step functions (bpf_loop in the kernel).
+ * the page or NULL, and the loops around the two step functions (lib/loop.bpf.h in the kernel).
  */
 #ifndef CRYPTNONO_BPF_LIB_FLOW_TABLE_H
 #define CRYPTNONO_BPF_LIB_FLOW_TABLE_H

@@ -20,9 +20,9 @@ struct {
 
 /* By the low bits of the thread id: may `threads` hold it? Spares everybody else a look-up. Never cleared. */
 #define TRACKED_SLOTS 65536
-__u8 tracked[TRACKED_SLOTS];
+__u8 tracked[TRACKED_SLOTS] = {};
 
-struct fpu_stats stats;
+struct fpu_stats stats = {};
 
 static __always_inline void decay(struct fpu_thread *thread, __u64 now)
 {
@@ -60,8 +60,8 @@ static __always_inline void tell(struct fpu_thread *thread)
 static __always_inline struct fpu_thread *start_tracking(struct task_struct *task, __u32 tid, __u64 now)
 {
 	struct fpu_thread fresh = {
-		.start_boottime_ns = task->start_boottime,
-		.process_start_ns = task->group_leader->start_boottime,
+		.start_boottime_ns = BPF_CORE_READ(task, start_boottime),
+		.process_start_ns = BPF_CORE_READ(task, group_leader, start_boottime),
 		.first_ns = now,
 		.decayed_ns = now,
 		.cgroup_id = bpf_get_current_cgroup_id(),
@@ -105,14 +105,14 @@ static __always_inline bool may_be_tracked(void)
  */
 static __noinline int count_sample(__u32 mode, bool flushes)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
 	struct fpu_thread *thread = bpf_map_lookup_elem(&threads, &tid);
 	__u64 now = bpf_ktime_get_ns();
-	__u64 cpu_ns = task->se.sum_exec_runtime;
+	__u64 cpu_ns = BPF_CORE_READ(task, se.sum_exec_runtime);
 	__u8 before;
 
-	if (!thread || thread->start_boottime_ns != task->start_boottime) {
+	if (!thread || thread->start_boottime_ns != BPF_CORE_READ(task, start_boottime)) {
 		if (mode == FPU_NEAREST || !current_in_scope())
 			return 0;
 		thread = start_tracking(task, tid, now);

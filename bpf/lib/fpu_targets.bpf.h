@@ -13,14 +13,14 @@ struct {
 	__type(value, __u8);
 } active SEC(".maps");
 
-struct fpu_targets targets;
+struct fpu_targets targets = {};
 
-struct fpu_cpu cpus[FPU_MAX_CPUS];
+struct fpu_cpu cpus[FPU_MAX_CPUS] = {};
 
 /* The symbol `runqueues` is not to be had where kallsyms holds functions only; a thread's own queue leads to it. */
 static __noinline void learn_queue(__u32 cpu)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct rq *queue;
 
 	if (!bpf_core_field_exists(struct cfs_rq, rq))
@@ -42,10 +42,6 @@ static __always_inline void note_run(void)
 		learn_queue(cpu);
 }
 
-struct target_search {
-	__u64 heartbeat;
-};
-
 static __always_inline void add_target(__u32 cpu, __u32 tid)
 {
 	__u32 index = targets.count;
@@ -57,7 +53,7 @@ static __always_inline void add_target(__u32 cpu, __u32 tid)
 	targets.count = index + 1;
 }
 
-static int look_at_cpu(__u32 cpu, struct target_search *search)
+SUBPROGRAM int look_at_cpu(__u32 cpu, __u64 heartbeat)
 {
 	struct task_struct *running;
 	struct fpu_cpu *state;
@@ -68,7 +64,7 @@ static int look_at_cpu(__u32 cpu, struct target_search *search)
 	if (cpu >= FPU_MAX_CPUS)
 		return 1;
 	state = &cpus[cpu];
-	if (search->heartbeat) {
+	if (heartbeat) {
 		quiet = state->runs - state->seen < FPU_QUIET_RUNS;
 		state->seen = state->runs;
 	}
@@ -87,14 +83,25 @@ static int look_at_cpu(__u32 cpu, struct target_search *search)
 	return 0;
 }
 
+struct target_search {
+	__u64 heartbeat;
+	__u64 cpus;
+};
+
+static int target_step(__u32 cpu, struct target_search *search)
+{
+	return cpu >= search->cpus || look_at_cpu(cpu, search->heartbeat);
+}
+
 /* Not attached; user space runs it, one thread at a time. */
 SEC("raw_tp")
 int find_targets(struct bpf_raw_tracepoint_args *args)
 {
-	struct target_search search = {.heartbeat = args->args[TARGETS_ARG_HEARTBEAT]};
+	struct target_search search = {.heartbeat = args->args[TARGETS_ARG_HEARTBEAT],
+				       .cpus = args->args[TARGETS_ARG_CPUS]};
 
 	targets.count = 0;
-	bpf_loop(args->args[TARGETS_ARG_CPUS], look_at_cpu, &search, 0);
+	loop(FPU_MAX_CPUS, target_step, &search);
 	return 0;
 }
 

@@ -33,8 +33,8 @@
 #define MATCH_INLINE static __always_inline
 #endif
 
-/* Bytes read in one step of a machine; the loop around the steps is the caller's (bpf_loop in the kernel). Large enough
- * to make the call's cost vanish, small enough for the verifier to walk. */
+/* Bytes read in one step of a machine; the loop around the steps is the caller's (lib/loop.bpf.h in the kernel). Large
+ * enough to make the call's cost vanish, small enough for the verifier to walk. */
 #define MATCH_BYTES_PER_STEP 16
 
 /* What a run reads. In the kernel these are pointers that the verifier must know, so they live on the stack... */

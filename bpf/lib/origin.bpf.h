@@ -62,14 +62,14 @@ static __always_inline __u16 put_cgroup_path(char *text, struct origin_names *na
 
 	if (!walk.next)
 		return 0;
-	bpf_loop(ORIGIN_DEPTH, collect_name, &walk, 0);
+	loop(ORIGIN_DEPTH, collect_name, &walk);
 	if (parent_cgroup(walk.next))
 		return 0;
 	if (!walk.count) {
 		text[0] = '/';
 		return 1;
 	}
-	bpf_loop(ORIGIN_DEPTH, append_name, &walk, 0);
+	loop(ORIGIN_DEPTH, append_name, &walk);
 	return walk.cut ? 0 : walk.used;
 }
 
@@ -98,10 +98,15 @@ static int put_ancestor(__u32 index, struct ancestor_walk *walk)
 	return 0;
 }
 
+/* The including file says which record, and which memory for names, go with a number of its own; NULL: none. */
+static __always_inline struct origin *origin_of(__u32 slot);
+static __always_inline struct origin_names *origin_names_of(__u32 slot);
+
 /* Functions of their own, so that what one has on the stack is not there in the other. */
-static __noinline int put_ancestors(struct origin *origin)
+SUBPROGRAM int put_ancestors(__u32 slot)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
+	struct origin *origin = origin_of(slot);
 	struct ancestor_walk walk = {.origin = origin};
 
 	if (!origin)
@@ -110,12 +115,15 @@ static __noinline int put_ancestors(struct origin *origin)
 	origin->ancestor_count = 0;
 	origin->pad = 0;
 	origin->level = BPF_CORE_READ(task, thread_pid, level);
-	bpf_loop(ORIGIN_ANCESTORS, put_ancestor, &walk, 0);
+	loop(ORIGIN_ANCESTORS, put_ancestor, &walk);
 	return 0;
 }
 
-static __noinline int put_cgroup_paths(struct origin *origin, struct origin_names *names)
+SUBPROGRAM int put_cgroup_paths(__u32 slot)
 {
+	struct origin *origin = origin_of(slot);
+	struct origin_names *names = origin_names_of(slot);
+
 	if (!origin || !names)
 		return 0;
 	origin->v2_bytes = put_cgroup_path(origin->v2, names, HIERARCHY_V2);
@@ -123,10 +131,11 @@ static __noinline int put_cgroup_paths(struct origin *origin, struct origin_name
 	return 0;
 }
 
-static __always_inline void put_origin(struct origin *origin, struct origin_names *names)
+/* Into the record of `slot`. */
+static __always_inline void put_origin(__u32 slot)
 {
-	put_ancestors(origin);
-	put_cgroup_paths(origin, names);
+	put_ancestors(slot);
+	put_cgroup_paths(slot);
 }
 
 #endif

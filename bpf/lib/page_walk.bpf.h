@@ -11,9 +11,6 @@
 #ifndef CRYPTNONO_BPF_LIB_PAGE_WALK_H
 #define CRYPTNONO_BPF_LIB_PAGE_WALK_H
 
-/* Where the kernel's variable of this name lies: the virtual address of physical address 0. Set before load. */
-const volatile __u64 page_offset_base_at = 0;
-
 #define WALK_PAGE 4096
 /* Of an entry: Intel SDM vol. 3, 4.5 */
 #define ENTRY_PRESENT 1ULL
@@ -114,7 +111,7 @@ static __always_inline bool read_walked(struct page_walk *walk, __u8 *to, __u32 
 	walk->from = from;
 	walk->left = size;
 	walk->done = 0;
-	bpf_loop(MATCH_CHUNK / WALK_PAGE + 1, read_page, &read, 0);
+	loop(MATCH_CHUNK / WALK_PAGE + 1, read_page, &read);
 	return !walk->left;
 }
 
@@ -185,7 +182,7 @@ static int area_block(__u32 index, struct area_search *search)
 
 	if (area->block >= area->bound || !read_in_page(search->walk, search->text, AREA_BLOCK, area->block))
 		return 1;
-	bpf_loop(AREA_BLOCK / 8, area_word, search, 0);
+	loop(AREA_BLOCK / 8, area_word, search);
 	area->block += AREA_BLOCK;
 	return area->end != 0;
 }
@@ -203,7 +200,7 @@ static __always_inline bool find_arguments(struct argument_area *area, struct pa
 	area->block = begin & ~(AREA_BLOCK - 1ULL);
 	area->end = argc ? 0 : begin;
 	if (argc)
-		bpf_loop(AREA_BLOCKS, area_block, &search, 0);
+		loop(AREA_BLOCKS, area_block, &search);
 	if (!area->end || area->end > bound)
 		return false;
 	if (area->second >= area->end)

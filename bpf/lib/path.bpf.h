@@ -7,6 +7,8 @@
 #define CRYPTNONO_BPF_LIB_PATH_H
 
 #include "../api/exec.h"
+#include "loop.bpf.h"
+#include "task.bpf.h"
 
 #define PATH_NAME_MAX 255
 
@@ -69,30 +71,46 @@ static int path_step(__u32 index, struct path_walk *walk)
 	walk->begin -= length;
 	bpf_probe_read_kernel(&walk->buffer->text[walk->begin & (EXEC_PATH_MAX - 1)], length,
 			      BPF_CORE_READ(dentry, d_name.name));
-	walk->begin -= 1;
+	walk->begin = forgotten(walk->begin - 1);
 	walk->buffer->text[walk->begin & (EXEC_PATH_MAX - 1)] = '/';
 	walk->dentry = parent;
 	return 0;
 }
 
-/* Writes the path of `file` into `buffer`; returns where it begins. *complete says whether the root was reached. */
-static __always_inline __u32 resolve_path(struct path_buffer *buffer, struct file *file, bool *complete)
+/* The including file says which buffer goes with a number of its own; NULL: none. */
+static __always_inline struct path_buffer *path_of(__u32 slot);
+
+#define PATH_COMPLETE (1ULL << 32)
+
+SUBPROGRAM __u64 write_path(__u32 slot, __u64 file_address)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct vfsmount *mount = file->f_path.mnt;
+	struct file *file = (struct file *)file_address;
+	struct task_struct *task = current_task();
+	struct vfsmount *mount = BPF_CORE_READ(file, f_path.mnt);
 	struct path_walk walk = {
-		.buffer = buffer,
-		.dentry = file->f_path.dentry,
-		.root_dentry = task->fs->root.dentry,
-		.root_mount = task->fs->root.mnt,
+		.buffer = path_of(slot),
+		.dentry = BPF_CORE_READ(file, f_path.dentry),
+		.root_dentry = BPF_CORE_READ(task, fs, root.dentry),
+		.root_mount = BPF_CORE_READ(task, fs, root.mnt),
 		.begin = EXEC_PATH_MAX,
 	};
 
+	if (!walk.buffer)
+		return EXEC_PATH_MAX;
 	walk.mount = (void *)mount - bpf_core_field_offset(struct mount, mnt);
-	walk.mount_root = mount->mnt_root;
-	bpf_loop(EXEC_PATH_DEPTH, path_step, &walk, 0);
-	*complete = walk.done;
-	return walk.begin;
+	walk.mount_root = BPF_CORE_READ(mount, mnt_root);
+	loop(EXEC_PATH_DEPTH, path_step, &walk);
+	return walk.begin | (walk.done ? PATH_COMPLETE : 0);
+}
+
+/* Writes the path of `file` into the buffer of `slot`; returns where it begins. *complete says whether the root was
+ * reached. */
+static __always_inline __u32 resolve_path(__u32 slot, struct file *file, bool *complete)
+{
+	__u64 written = write_path(slot, (__u64)file);
+
+	*complete = written & PATH_COMPLETE;
+	return written;
 }
 
 #define S_IWGRP 00020

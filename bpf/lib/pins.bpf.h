@@ -9,6 +9,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include "../api/pins.h"
+#include "task.bpf.h"
 
 #define SIGNAL_GROUP_EXIT 4
 
@@ -56,7 +57,7 @@ static __noinline bool in_force(void)
  * or to tell. */
 static __always_inline bool already_dying(void)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 
 	return BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT;
 }

@@ -11,10 +11,10 @@
 
 static __always_inline struct cgroup *current_cgroup(__u32 hierarchy)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 
 	if (hierarchy == HIERARCHY_V2)
-		return task->cgroups->dfl_cgrp;
+		return BPF_CORE_READ(task, cgroups, dfl_cgrp);
 	/* v1: the set holds one state per controller; each points to the cgroup in its controller's hierarchy. */
 	if (hierarchy > CGROUP_MAX_SUBSYS)
 		return NULL;
@@ -45,19 +45,50 @@ static int v1_step(__u32 depth, struct v1_walk *walk)
 }
 
 /* A loop in a callback, because the verifier would walk one written out for each of the entries. */
-static __always_inline bool below_v1(const volatile struct scope_entry *entry)
+SUBPROGRAM bool below_v1(__u32 hierarchy, __u64 cgroup_id)
 {
-	struct v1_walk walk = {.cgroup = current_cgroup(entry->hierarchy), .wanted = entry->cgroup_id};
+	struct v1_walk walk = {.cgroup = current_cgroup(hierarchy), .wanted = cgroup_id};
 
-	bpf_loop(CGROUP_MAX_DEPTH, v1_step, &walk, 0);
+	loop(CGROUP_MAX_DEPTH, v1_step, &walk);
 	return walk.found;
 }
+
+#ifdef PLAIN_LOOPS
+
+/* Until 6.0; since then there are pointers. */
+struct cgroup___until_6_0 {
+	int level;
+	__u64 ancestor_ids[0];
+} __attribute__((preserve_access_index));
+
+/* bpf_get_current_ancestor_cgroup_id(), which tracing programs may not call before 5.12. */
+static __always_inline __u64 ancestor_id(__u32 level)
+{
+	struct cgroup___until_6_0 *cgroup;
+	__u64 id = 0;
+
+	if (!bpf_core_field_exists(struct cgroup___until_6_0, ancestor_ids))
+		return bpf_get_current_ancestor_cgroup_id(level);
+	cgroup = (void *)current_cgroup(HIERARCHY_V2);
+	if (level <= (__u32)BPF_CORE_READ(cgroup, level))
+		bpf_probe_read_kernel(&id, sizeof(id), cgroup->ancestor_ids + level);
+	return id;
+}
+
+#else
+
+static __always_inline __u64 ancestor_id(__u32 level)
+{
+	return bpf_get_current_ancestor_cgroup_id(level);
+}
+
+#endif
 
 static __always_inline bool below(const volatile struct scope_entry *entry)
 {
 	if (entry->hierarchy == HIERARCHY_V2)
-		return bpf_get_current_ancestor_cgroup_id(entry->level) == entry->cgroup_id;
-	return below_v1(entry);
+		return ancestor_id(entry->level) == entry->cgroup_id;
+	return below_v1(entry->hierarchy, entry->cgroup_id);
 }
 
 struct scope_search {
@@ -80,7 +111,7 @@ static __noinline bool below_any(const volatile struct scope_entry *entries, __u
 
 	if (count == 1 && entries[0].hierarchy == HIERARCHY_V2) /* nearly always */
 		return below(&entries[0]);
-	bpf_loop(SCOPE_MAX, scope_step, &search, 0);
+	loop(SCOPE_MAX, scope_step, &search);
 	return search.found;
 }
 
@@ -91,7 +122,7 @@ static __always_inline bool in_canary(void)
 	return settings.canary_cgroup && bpf_get_current_cgroup_id() == settings.canary_cgroup;
 }
 
-static __noinline bool current_in_scope(void)
+SUBPROGRAM bool current_in_scope(void)
 {
 	const volatile struct scope_set *set = &settings.scope[settings.active_scope & 1];
 

@@ -209,6 +209,14 @@ Result<void> try_inotify() {
 const std::vector<scope_entry> kNobody{
     {.cgroup_id = ~std::uint64_t{0}, .level = 0, .hierarchy = HIERARCHY_V2}};
 
+// With the object that the kernel accepted (kernel/loops.h).
+template <typename Program>
+std::string loading(const std::string& detector, const Program& program) {
+  const std::string what = detector + ": load the program";
+  if (!program) return what;
+  return what + " (" + std::string(kernel::name_of((*program)->loops())) + ')';
+}
+
 // Loads the real program, puts real rules in force, attaches it with a scope in which nobody is,
 // and asks the limit.
 void try_exec_hook(Report& report) {
@@ -217,8 +225,8 @@ void try_exec_hook(Report& report) {
     if (!result) return tl::unexpected(result.error());
     return {};
   };
-  report.line("execwhacker: load the program (BTF, bpf_loop 5.17, ring buffer 5.8)",
-              outcome(program), "no command line is checked at exec", true);
+  report.line(loading("execwhacker", program), outcome(program),
+              "no command line is checked at exec", true);
   if (!program) return;
   (*program)->enforcement().set_scope(kNobody, {});
   const match::Entry rule{
@@ -243,7 +251,7 @@ void try_fpu_hook(Report& report) {
   auto program = detect::FpuProgram::load();
   const Result<void> loaded =
       program ? Result<void>{} : Result<void>{tl::unexpected(program.error())};
-  report.line("monero: load the program", loaded, "RandomX is not detected", false);
+  report.line(loading("monero", program), loaded, "RandomX is not detected", false);
   if (!program) return;
   (*program)->set_scope(kNobody, {});
   report.line(Lack::kFpuHook, (*program)->attach());
@@ -254,7 +262,7 @@ void try_flow_hooks(Report& report) {
   auto program = detect::FlowProgram::load({});
   const Result<void> loaded =
       program ? Result<void>{} : Result<void>{tl::unexpected(program.error())};
-  report.line("tcpflowkiller: load the program", loaded, "connects are not watched", false);
+  report.line(loading("tcpflowkiller", program), loaded, "connects are not watched", false);
   if (!program) return;
   (*program)->enforcement().set_scope(kNobody, {});
   report.line(Lack::kConnectState, (*program)->attach());

@@ -1,8 +1,12 @@
 #include "kernel/skeleton.h"
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <memory>
+#include <span>
 
 namespace cryptnono::kernel {
 
@@ -21,6 +25,19 @@ int forward(libbpf_print_level level, const char* format, va_list arguments) {
 }
 
 }  // namespace
+
+Result<void> leave_out_missing(bpf_object_skeleton& parts) {
+  const std::unique_ptr<bpf_object, decltype(&bpf_object__close)> object(
+      bpf_object__open_mem(parts.data, parts.data_sz, nullptr), bpf_object__close);
+  if (object == nullptr) return fail_errno("cannot open the BPF object", errno);
+  const std::span programs(parts.progs, static_cast<std::size_t>(parts.prog_cnt));
+  const auto end =
+      std::remove_if(programs.begin(), programs.end(), [&](const bpf_prog_skeleton& program) {
+        return bpf_object__find_program_by_name(object.get(), program.name) == nullptr;
+      });
+  parts.prog_cnt = static_cast<int>(end - programs.begin());
+  return {};
+}
 
 void set_libbpf_sink(void (*sink)(std::string_view line)) {
   libbpf_sink = sink;

@@ -1,5 +1,8 @@
 // Skeleton<T>: owner of one bpftool skeleton, from open to destroy.
 //
+// A program that has loops is there twice (bpf/lib/loop.bpf.h): as an object with bpf_loop(), and
+// as one without, for kernels before 5.17. The first one that the kernel accepts is used.
+//
 // Destroying it detaches its programs and frees its maps, unless something else holds them. Not
 // thread-safe; the maps' file descriptors may be used from any thread while it lives.
 #pragma once
@@ -11,10 +14,14 @@
 #include <string>
 
 #include "base/result.h"
+#include "kernel/loops.h"
 #include "kernel/obstacle.h"
 #include "kernel/verifier_report.h"
 
 namespace cryptnono::kernel {
+
+// Takes those programs out of a skeleton that is to be opened that its object does not have.
+Result<void> leave_out_missing(bpf_object_skeleton& parts);
 
 template <typename T>
 class Skeleton {
@@ -24,6 +31,22 @@ class Skeleton {
     T* skeleton = T::open(nullptr);
     if (skeleton == nullptr) return fail_errno("cannot open the BPF object", errno);
     return Skeleton(skeleton);
+  }
+
+  // The same with the object of the skeleton Plain, which has the same globals, and the same maps
+  // and perhaps more. A program that it lacks is null in `progs`.
+  template <typename Plain>
+  static Result<Skeleton> open(Loops loops) {
+    Skeleton skeleton = TRY(open());
+    if (loops == Loops::kCallbacks) return skeleton;
+    bpf_object_skeleton* parts = skeleton->skeleton;
+    bpf_object__close(*parts->obj);
+    *parts->obj = nullptr;
+    parts->data = Plain::elf_bytes(&parts->data_sz);
+    TRY(leave_out_missing(*parts));
+    if (const int error = bpf_object__open_skeleton(parts, nullptr))
+      return fail_errno("cannot open the BPF object", -error);
+    return skeleton;
   }
 
   Result<void> load() {

@@ -1,6 +1,7 @@
 #include "detect/exec/exec_program.h"
 
 #include <exec_match.skel.h>
+#include <exec_match_plain.skel.h>
 
 #include <atomic>
 #include <optional>
@@ -19,7 +20,8 @@ namespace {
 constexpr std::uint32_t kSpareScratches = 8;
 
 // Where page_walk.bpf.h begins, if banned execs can be refused here.
-Result<std::uint64_t> try_refusal() {
+Result<std::uint64_t> try_refusal(kernel::Loops loops) {
+  if (loops == kernel::Loops::kPlain) return fail("its program needs bpf_loop (Linux 5.17)");
   TRY(kernel::try_lsm());
   return kernel::page_offset_base_address();
 }
@@ -30,6 +32,7 @@ struct ExecProgram::State {
   explicit State(kernel::Skeleton<exec_match_bpf> opened) : skeleton(std::move(opened)) {}
 
   kernel::Skeleton<exec_match_bpf> skeleton;
+  kernel::Loops loops = kernel::Loops::kCallbacks;
   int cpus = 1;
   std::optional<kernel::Enforcement> enforcement;
   std::string why_not_refused;
@@ -40,26 +43,33 @@ ExecProgram::ExecProgram(std::unique_ptr<State> state) : state_(std::move(state)
 ExecProgram::~ExecProgram() = default;
 
 Result<std::unique_ptr<ExecProgram>> ExecProgram::load() {
-  const auto attempt = [](std::uint64_t page_offset_base) -> Result<std::unique_ptr<State>> {
-    auto state = std::make_unique<State>(TRY(kernel::Skeleton<exec_match_bpf>::open()));
+  return kernel::first_accepted([](kernel::Loops loops) { return load(loops); });
+}
+
+Result<std::unique_ptr<ExecProgram>> ExecProgram::load(kernel::Loops loops) {
+  const auto attempt = [loops](std::uint64_t page_offset_base) -> Result<std::unique_ptr<State>> {
+    auto state = std::make_unique<State>(
+        TRY(kernel::Skeleton<exec_match_bpf>::open<exec_match_plain_bpf>(loops)));
+    state->loops = loops;
     auto& skeleton = state->skeleton;
     state->cpus = libbpf_num_possible_cpus();
     if (state->cpus <= 0) return fail_errno("cannot count the CPUs", -state->cpus);
     const auto cpus = static_cast<std::uint32_t>(state->cpus);
     const bool refuses = page_offset_base != 0;
-    int error = bpf_map__set_max_entries(skeleton->maps.scratches, cpus);
-    if (error == 0 && refuses)
-      error = bpf_map__set_max_entries(skeleton->maps.walk_scratches, cpus + kSpareScratches);
-    if (error != 0) return fail_errno("cannot size the scratch maps", -error);
-    bpf_program__set_autoload(skeleton->progs.exec_refuse, refuses);
-    bpf_program__set_autoattach(skeleton->progs.exec_refuse, false);
+    if (const int error = bpf_map__set_max_entries(skeleton->maps.scratches,
+                                                   refuses ? 2 * cpus + kSpareScratches : cpus))
+      return fail_errno("cannot size the scratch map", -error);
+    skeleton->rodata->walk_scratches_begin = cpus;
+    if (skeleton->progs.exec_refuse != nullptr) {
+      bpf_program__set_autoload(skeleton->progs.exec_refuse, refuses);
+      bpf_program__set_autoattach(skeleton->progs.exec_refuse, false);
+    }
     bpf_program__set_autoattach(skeleton->progs.owner_exit, false);  // see kernel::Pins::pin
-    bpf_map__set_autocreate(skeleton->maps.walk_scratches, refuses);
     skeleton->rodata->page_offset_base_at = page_offset_base;
     TRY(skeleton.load());
     return state;
   };
-  const Result<std::uint64_t> refusal = try_refusal();
+  const Result<std::uint64_t> refusal = try_refusal(loops);
   auto loaded = attempt(refusal.value_or(0));
   std::string why_not_refused = refusal ? "" : refusal.error().message;
   if (!loaded && refusal) {
@@ -119,6 +129,7 @@ kernel::Pinnable ExecProgram::pinnable() {
           .owner_exit = skeleton->progs.owner_exit,
           .owner_exit_link = &skeleton->links.owner_exit};
 }
+kernel::Loops ExecProgram::loops() const { return state_->loops; }
 
 exec_stats ExecProgram::stats() const {
   return kernel::sum_of_cpus<exec_stats>(state_->skeleton->maps.stats, state_->cpus);

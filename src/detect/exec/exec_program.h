@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "bpf/api/exec.h"
 #include "kernel/enforcement.h"
+#include "kernel/loops.h"
 #include "kernel/pins.h"
 #include "kernel/ring_buffer.h"
 #include "kernel/run_statistics.h"
@@ -23,10 +24,12 @@ namespace cryptnono::detect {
 class ExecProgram {
  public:
   // Opens and loads the object; nothing is attached. Errors: kUnsupported if the kernel lacks what
-  // it needs (BTF, bpf_loop, the hook), kNotPermitted without the right to load BPF.
+  // it needs (BTF, the hook), kNotPermitted without the right to load BPF.
   // Where BPF LSM is active, banned execs are also refused; that it is not is no error: see
   // why_not_refused().
   static Result<std::unique_ptr<ExecProgram>> load();
+  // Only one of its two objects.
+  static Result<std::unique_ptr<ExecProgram>> load(kernel::Loops loops);
   ~ExecProgram();
   ExecProgram(const ExecProgram&) = delete;
   ExecProgram& operator=(const ExecProgram&) = delete;
@@ -59,6 +62,8 @@ class ExecProgram {
   [[nodiscard]] kernel::ProgramRuns runs() const;
   // Of the hook that refuses; all zeros if it is not there.
   [[nodiscard]] kernel::ProgramRuns refuse_runs() const;
+  // Which object the kernel accepted.
+  [[nodiscard]] kernel::Loops loops() const;
 
   // Readers of the two rings; each to be read by one thread.
   Result<kernel::RingBuffer> events(kernel::RingBuffer::Handler handler);

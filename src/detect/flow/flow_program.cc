@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <flow_watch.skel.h>
+#include <flow_watch_plain.skel.h>
 
 #include <array>
 #include <optional>
@@ -64,6 +65,7 @@ struct FlowProgram::State {
   ConnectHooks attached = ConnectHooks::kObserve;
   std::string why_not_better;
   std::string why_not_lsm;
+  kernel::Loops loops = kernel::Loops::kCallbacks;
   int cpus = 1;
   bool running = false;  // attached
 };
@@ -72,8 +74,14 @@ FlowProgram::FlowProgram(std::unique_ptr<State> state) : state_(std::move(state)
 FlowProgram::~FlowProgram() = default;
 
 Result<std::unique_ptr<FlowProgram>> FlowProgram::load(const Options& options) {
+  return kernel::first_accepted([&](kernel::Loops loops) { return load(options, loops); });
+}
+
+Result<std::unique_ptr<FlowProgram>> FlowProgram::load(const Options& options,
+                                                       kernel::Loops loops) {
   const auto attempt = [&](ConnectHooks hooks, bool lsm) -> Result<std::unique_ptr<FlowProgram>> {
-    auto state = std::make_unique<State>(TRY(Skeleton::open()));
+    auto state = std::make_unique<State>(TRY(Skeleton::open<flow_watch_plain_bpf>(loops)));
+    state->loops = loops;
     Skeleton& skeleton = state->skeleton;
     state->cpus = libbpf_num_possible_cpus();
     if (state->cpus <= 0) return fail_errno("cannot count the CPUs", -state->cpus);
@@ -183,6 +191,7 @@ kernel::Pinnable FlowProgram::pinnable() {
 }
 
 ConnectHooks FlowProgram::hooks() const { return state_->attached; }
+kernel::Loops FlowProgram::loops() const { return state_->loops; }
 const std::string& FlowProgram::why_not_better() const { return state_->why_not_better; }
 const std::string& FlowProgram::why_not_lsm() const { return state_->why_not_lsm; }
 

@@ -12,6 +12,7 @@
 #include "bpf/api/flow.h"
 #include "config/types.h"
 #include "kernel/enforcement.h"
+#include "kernel/loops.h"
 #include "kernel/pins.h"
 #include "kernel/ring_buffer.h"
 #include "kernel/run_statistics.h"
@@ -33,6 +34,8 @@ class FlowProgram {
   // attached. Errors: kUnsupported,
   // kNotPermitted.
   static Result<std::unique_ptr<FlowProgram>> load(const Options& options);
+  // Only one of its two objects.
+  static Result<std::unique_ptr<FlowProgram>> load(const Options& options, kernel::Loops loops);
   ~FlowProgram();
 
   // Tables and settings should be in force already. A hook of cgroups that is refused is no error:
@@ -68,6 +71,8 @@ class FlowProgram {
     std::uint64_t recursion_misses = 0;
   };
   [[nodiscard]] Stats stats() const;
+  // Which object the kernel accepted.
+  [[nodiscard]] kernel::Loops loops() const;
   // Of all programs that are loaded.
   [[nodiscard]] std::vector<kernel::ProgramRuns> runs() const;
   Result<kernel::RingBuffer> events(kernel::RingBuffer::Handler handler);

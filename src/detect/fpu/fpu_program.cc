@@ -2,6 +2,7 @@
 
 #include <bpf/bpf.h>
 #include <fpu_sample.skel.h>
+#include <fpu_sample_plain.skel.h>
 
 #include <algorithm>
 #include <array>
@@ -15,6 +16,7 @@ struct FpuProgram::State {
   explicit State(kernel::Skeleton<fpu_sample_bpf> opened) : skeleton(std::move(opened)) {}
 
   kernel::Skeleton<fpu_sample_bpf> skeleton;
+  kernel::Loops loops = kernel::Loops::kCallbacks;
   int cpus = 1;
   std::array<Target, FPU_MAX_TARGETS> targets{};
 };
@@ -23,7 +25,13 @@ FpuProgram::FpuProgram(std::unique_ptr<State> state) : state_(std::move(state)) 
 FpuProgram::~FpuProgram() = default;
 
 Result<std::unique_ptr<FpuProgram>> FpuProgram::load() {
-  auto state = std::make_unique<State>(TRY(kernel::Skeleton<fpu_sample_bpf>::open()));
+  return kernel::first_accepted([](kernel::Loops loops) { return load(loops); });
+}
+
+Result<std::unique_ptr<FpuProgram>> FpuProgram::load(kernel::Loops loops) {
+  auto state = std::make_unique<State>(
+      TRY(kernel::Skeleton<fpu_sample_bpf>::open<fpu_sample_plain_bpf>(loops)));
+  state->loops = loops;
   state->cpus = std::clamp(libbpf_num_possible_cpus(), 1, FPU_MAX_CPUS);
   if (Result<void> loaded = state->skeleton.load(); !loaded) {
     Error error = with_context("monero", std::move(loaded).error());
@@ -80,6 +88,8 @@ std::span<const FpuProgram::Target> FpuProgram::find_targets(bool heartbeat) {
     state_->targets[i] = {.cpu = found.cpu[i], .tid = found.tid[i]};
   return {state_->targets.data(), count};
 }
+
+kernel::Loops FpuProgram::loops() const { return state_->loops; }
 
 std::uint64_t FpuProgram::samples() const {
   return __atomic_load_n(&state_->skeleton->bss->stats.samples, __ATOMIC_RELAXED);

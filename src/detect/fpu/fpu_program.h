@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "bpf/api/fpu.h"
+#include "kernel/loops.h"
 #include "kernel/ring_buffer.h"
 #include "kernel/run_statistics.h"
 
@@ -22,6 +23,8 @@ class FpuProgram {
  public:
   // Loads and does not attach. Errors: kUnsupported, kNotPermitted.
   static Result<std::unique_ptr<FpuProgram>> load();
+  // Only one of its two objects.
+  static Result<std::unique_ptr<FpuProgram>> load(kernel::Loops loops);
   ~FpuProgram();
 
   Result<void> attach();
@@ -54,6 +57,8 @@ class FpuProgram {
   [[nodiscard]] Stats stats() const;
   // Of the hook.
   [[nodiscard]] kernel::ProgramRuns runs() const;
+  // Which object the kernel accepted.
+  [[nodiscard]] kernel::Loops loops() const;
   Result<kernel::RingBuffer> events(kernel::RingBuffer::Handler handler);
 
  private:
