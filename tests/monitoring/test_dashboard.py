@@ -23,6 +23,8 @@ UNSEEN = {
     # For who tunes a detector.
     "cryptnono_monero_suspects", "cryptnono_monero_highest_spared_score", "cryptnono_flowkiller_counted_units",
     "process_virtual_memory_bytes", "process_max_fds",
+    # For who has BPF LSM.
+    "cryptnono_lsm_active", "cryptnono_lsm_refused_total", "cryptnono_lsm_skipped_total",
 }
 
 
