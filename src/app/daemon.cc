@@ -273,6 +273,7 @@ Result<void> Daemon::start() {
   TRY(serve(*config));
   TRY(exec_->start());
   take_over();
+  exec_->start_scans();
   up_ = true;
   start_monero();
   prove(*config, std::move(bait));
