@@ -275,6 +275,7 @@ Result<void> Daemon::start() {
   TRY(serve(*config));
   TRY(exec_->start());
   take_over();
+  exec_->start_scans();
   up_ = true;
   const std::string& why_not_refused = exec_->program().why_not_refused();
   status_.set_execs_refused(why_not_refused.empty());

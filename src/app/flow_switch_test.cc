@@ -77,7 +77,9 @@ class FlowSwitchTest : public testing::Test {
     writer_.emplace(null_);
     events_.emplace(*writer_, pods_);
     responses_.emplace(*events_, pods_, [](const enforce::ProcessId&) { return ""; });
-    flow_.emplace(*events_, pods_, *responses_, trap_);
+    flow_.emplace(*events_, pods_, *responses_, trap_, takeover_, [](const Error& error) {
+      ADD_FAILURE() << error.message;  // nothing is pinned here
+    });
     flow_->when_held(
         [this](std::string_view group, const detect::FlowFinding& finding, Outcome outcome) {
           const std::lock_guard lock(mutex_);
@@ -156,6 +158,7 @@ class FlowSwitchTest : public testing::Test {
   std::optional<EventLog> events_;
   std::optional<Responses> responses_;
   CanaryTrap trap_;
+  Takeover takeover_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Held> held_;  // guarded by mutex_

@@ -2,6 +2,7 @@
 import ctypes
 import os
 import platform
+import re
 import struct
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -61,7 +62,9 @@ def other_binary(binary, version, path):
     """A copy that says it is another version; and how to run it in the place of the first (`through` of the fixture)."""
     other = version[:-1] + ("8" if version[-1] == "9" else "9")
     image = binary.read_bytes()
-    assert version.encode() + b"\0" in image
-    path.write_bytes(image.replace(version.encode() + b"\0", other.encode() + b"\0"))
+    # Not the end of the name of a library's version.
+    image, times = re.subn(rb"(?<![_.0-9])" + re.escape(version.encode()) + rb"\0", other.encode() + b"\0", image)
+    assert times
+    path.write_bytes(image)
     path.chmod(0o755)
     return other, ["sh", "-c", 'other=$0; shift; exec "$other" "$@"', str(path)]

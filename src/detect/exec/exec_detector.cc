@@ -76,9 +76,11 @@ Result<void> ExecDetector::start() {
       TRY(program_->decisions([this](std::span<const std::byte> record) { on_decision(record); })));
   threads_.emplace_back([this] { read_decisions(); });
   threads_.emplace_back([this] { read_events(); });
-  TRY(program_->attach());
+  return program_->attach();
+}
+
+void ExecDetector::start_scans() {
   threads_.emplace_back([this] { scan_forever(); });
-  return {};
 }
 
 void ExecDetector::stop() {

@@ -44,9 +44,11 @@ class ExecDetector {
   // Puts settings in force: at any moment an exec is judged by the old rules or by the new ones. On
   // error the old ones stay.
   Result<void> apply(const ExecSettings& settings);
-  // Attaches the hook and starts the threads (decisions, events, scans); then scans once. Call
-  // after apply().
+  // Attaches the hook and starts the threads that read its records. Call after apply().
   Result<void> start();
+  // Scans, now and then. Call after start(), and after what an earlier daemon has left was taken
+  // over, for a scan meets the same processes.
+  void start_scans();
   void stop();
   // A record that an earlier daemon's kernel side wrote. Its rules are not known any more: those in
   // force say which rule it was, and decide what was left to decide. After apply().
