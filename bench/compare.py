@@ -66,6 +66,13 @@ def report_one(report, name, got):
         report(f"compare.{name}.randomx_lived", len(got["randomx_s"]) - len(died), "miners")
 
 
+def ratio(report, name, got, values):
+    """Of the medians: how many times ours the predecessor's is."""
+    ours, theirs = values(got["ours"]), values(got["predecessor"])
+    if ours and theirs:
+        report(f"compare.times.{name}", statistics.median(theirs) / statistics.median(ours), "x", better="higher")
+
+
 def run(report, build, work, rules):
     work = work / "compare"
     work.mkdir()
@@ -79,3 +86,8 @@ def run(report, build, work, rules):
         report(f"compare.none.exec_and_exit_ms.{condition}", statistics.median(alone), "ms", samples=alone)
     for name in ("ours", "predecessor"):
         report_one(report, name, got[name])
+    ratio(report, "death_idle", got, lambda own: [us for _, us, ending, _ in own["idle"] if ending == "killed"])
+    ratio(report, "death_busy", got, lambda own: [us for _, us, ending, _ in own["busy"] if ending == "killed"])
+    ratio(report, "start", got, lambda own: own["start_s"])
+    ratio(report, "pss", got, lambda own: [each["pss"] for each in own["memory"]])
+    ratio(report, "randomx", got, lambda own: [seconds for seconds in own["randomx_s"] if seconds is not None])
