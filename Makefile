@@ -29,7 +29,7 @@ run: build ## run the daemon in the foreground, in a cgroup made for it (SCOPE=h
 	@scripts/run_daemon $(BINARY)
 
 bench: build ## measure, print a table, write build/bench.json
-	@scripts/install_packages image
+	@scripts/install_packages image kernels
 	@bench/run $(BUILD)
 
 lint: ## formatting, clang-tidy, layers, shellcheck

@@ -339,6 +339,11 @@ def operator(inside):
     part.run(report, inside, Daemon, ROUNDS)
 
 
+def compare():
+    import compare as part
+    part.run(report, BUILD, WORK, rules(50_000))
+
+
 def scale(inside):
     import scale as part
     part.run(report, BUILD, inside, Daemon, resident_mib, WORK, ROUNDS)
@@ -351,11 +356,11 @@ def main():
     about = {"machine": f"{machine}, {os.cpu_count()} CPUs", "kernel": platform.release(), "commit": commit, "rounds": ROUNDS}
     print(json.dumps(about))
     try:
-        for part in (matcher, replay, escapes, decisions, life, exec_cost, flow, containers, operator, image, monero, scale):
+        for part in (matcher, replay, escapes, decisions, life, exec_cost, flow, containers, operator, image, monero, scale, compare):
             wanted = os.environ.get("BENCH_ONLY")
             if wanted and part.__name__ not in wanted.split(","):
                 continue
-            part(*([inside, outside] if part in (exec_cost, flow) else [] if part in (matcher, replay, containers, image) else [inside]))
+            part(*([inside, outside] if part in (exec_cost, flow) else [] if part in (matcher, replay, containers, image, compare) else [inside]))
     finally:
         shutil.rmtree(WORK)
         for path in (inside, outside):

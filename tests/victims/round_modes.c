@@ -19,13 +19,37 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <xmmintrin.h>
-
-#define DEFAULT 0x1f80u
-#define FLUSHES 0x8040u
-#define MODE(n) ((unsigned int)(n) << 13)
 
 enum { NEAREST, DOWN, UP, ZERO };
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+
+static void set_mode(unsigned int mode, int flush)
+{
+	_mm_setcsr(0x1f80u | (flush ? 0x8040u : 0) | mode << 13); /* FTZ and DAZ */
+}
+
+static void zero_vectors(void)
+{
+	__asm__ volatile("vzeroall" ::: "memory");
+}
+#elif defined(__aarch64__)
+/* FPCR counts nearest, up, down, zero; and has one bit that flushes both. */
+static void set_mode(unsigned int mode, int flush)
+{
+	static const unsigned long modes[] = {[NEAREST] = 0, [UP] = 1, [DOWN] = 2, [ZERO] = 3};
+	const unsigned long fpcr = modes[mode] << 22 | (flush ? 1UL << 24 : 0);
+
+	__asm__ volatile("msr fpcr, %0" : : "r"(fpcr));
+}
+
+static void zero_vectors(void)
+{
+}
+#else
+#error "write these for this architecture"
+#endif
 
 static double now(void)
 {
@@ -54,54 +78,54 @@ static unsigned int next_random(void)
 }
 
 /* RandomX draws a mode about once an iteration of its loop (a microsecond), and in 37 % of its programs never. */
-static void random_modes(unsigned int flags, int operations)
+static void random_modes(int flush, int operations)
 {
-	_mm_setcsr(DEFAULT | flags | MODE(next_random() >> 16 & 3));
+	set_mode(next_random() >> 16 & 3, flush);
 	compute(operations);
 }
 
 static void step(const char *pattern, double elapsed)
 {
 	if (!strcmp(pattern, "up")) {
-		_mm_setcsr(DEFAULT | MODE(UP));
+		set_mode(UP, 0);
 		compute(1000);
 	} else if (!strcmp(pattern, "up-down")) {
-		_mm_setcsr(DEFAULT | MODE(UP));
+		set_mode(UP, 0);
 		compute(1);
-		_mm_setcsr(DEFAULT | MODE(DOWN));
+		set_mode(DOWN, 0);
 		compute(1);
 	} else if (!strcmp(pattern, "three")) {
 		static int turn;
 
-		_mm_setcsr(DEFAULT | MODE(DOWN + turn++ % 3));
+		set_mode(DOWN + turn++ % 3, 0);
 		compute(10);
 	} else if (!strncmp(pattern, "cycle", 5)) {
-		_mm_setcsr(DEFAULT | MODE((int)(elapsed * 4) & 3) | (pattern[5] ? FLUSHES : 0));
+		set_mode((unsigned int)(elapsed * 4) & 3, pattern[5] != 0);
 		compute(1000);
 	} else if (!strcmp(pattern, "flush")) {
-		_mm_setcsr(DEFAULT | FLUSHES);
+		set_mode(NEAREST, 1);
 		compute(1000);
 	} else if (!strcmp(pattern, "stale")) {
 		if (elapsed < 0.2) {
-			_mm_setcsr(DEFAULT | FLUSHES | MODE(UP));
+			set_mode(UP, 1);
 			compute(1000);
 		} else {
-			_mm_setcsr(DEFAULT);
-			__asm__ volatile("vzeroall" ::: "memory");
+			set_mode(NEAREST, 0);
+			zero_vectors();
 			for (volatile int i = 0; i < 1000; i++)
 				;
 		}
 	} else if (!strcmp(pattern, "yield")) {
-		_mm_setcsr(DEFAULT | MODE(UP));
+		set_mode(UP, 0);
 		compute(1000);
-		_mm_setcsr(DEFAULT | MODE(NEAREST));
+		set_mode(NEAREST, 0);
 		sched_yield();
 	} else if (!strcmp(pattern, "toggle") || !strcmp(pattern, "plain")) {
 		random_modes(0, 300);
 	} else if (!strcmp(pattern, "imitation")) {
-		random_modes(FLUSHES, 300);
+		random_modes(1, 300);
 	} else if (!strcmp(pattern, "v2")) {
-		random_modes(FLUSHES, 16 * 300);
+		random_modes(1, 16 * 300);
 	} else {
 		exit(64);
 	}
