@@ -2,7 +2,10 @@
 
 #include <array>
 #include <cstdarg>
+#include <cstdint>
 #include <cstdio>
+#include <sstream>
+#include <string>
 
 namespace cryptnono::kernel {
 
@@ -21,6 +24,25 @@ int forward(libbpf_print_level level, const char* format, va_list arguments) {
 }
 
 }  // namespace
+
+VerifierLog::VerifierLog(bpf_object* object) : text_(256 << 10) {
+  constexpr std::uint32_t kStatistics = 4;  // BPF_LOG_STATS: errors and a summary
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) {
+    bpf_program__set_log_buf(program, text_.data(), text_.size());
+    bpf_program__set_log_level(program, kStatistics);
+  }
+}
+
+std::string VerifierLog::last_words() const {
+  std::string last;
+  std::istringstream lines(text_.data());
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("verification time") || line.starts_with("processed")) break;
+    if (!line.empty()) last = line;
+  }
+  return last.empty() ? last : " (" + last + ')';
+}
 
 void set_libbpf_sink(void (*sink)(std::string_view line)) {
   libbpf_sink = sink;

@@ -12,11 +12,26 @@
 #include <cerrno>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "kernel/loops.h"
 
 namespace cryptnono::kernel {
+
+// Takes the verifier's log of each program of an object that is about to be loaded, as long as it
+// lives. Without that, libbpf loads what was refused again, up to five times, to have a verbose
+// log.
+class VerifierLog {
+ public:
+  explicit VerifierLog(bpf_object* object);
+  // In parentheses, after a space; empty if there is nothing to say.
+  [[nodiscard]] std::string last_words() const;
+
+ private:
+  std::vector<char> text_;
+};
 
 template <typename T>
 class Skeleton {
@@ -43,7 +58,12 @@ class Skeleton {
     return skeleton;
   }
 
-  Result<void> load() { return check(T::load(skeleton_.get()), "cannot load the BPF object"); }
+  // An error says what the verifier said last.
+  Result<void> load() {
+    VerifierLog log(skeleton_->obj);
+    const int error = T::load(skeleton_.get());
+    return check(error, error == 0 ? "" : "cannot load the BPF object" + log.last_words());
+  }
   Result<void> attach() {
     return check(T::attach(skeleton_.get()), "cannot attach the BPF programs");
   }
