@@ -4,9 +4,12 @@
 #include <array>
 #include <cerrno>
 #include <cstdarg>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <span>
+#include <sstream>
+#include <string>
 
 namespace cryptnono::kernel {
 
@@ -37,6 +40,25 @@ Result<void> leave_out_missing(bpf_object_skeleton& parts) {
       });
   parts.prog_cnt = static_cast<int>(end - programs.begin());
   return {};
+}
+
+VerifierLog::VerifierLog(bpf_object* object) : text_(256 << 10) {
+  constexpr std::uint32_t kStatistics = 4;  // BPF_LOG_STATS: errors and a summary
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) {
+    bpf_program__set_log_buf(program, text_.data(), text_.size());
+    bpf_program__set_log_level(program, kStatistics);
+  }
+}
+
+std::string VerifierLog::last_words() const {
+  std::string last;
+  std::istringstream lines(text_.data());
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("verification time") || line.starts_with("processed")) break;
+    if (!line.empty()) last = line;
+  }
+  return last.empty() ? last : " (" + last + ')';
 }
 
 void set_libbpf_sink(void (*sink)(std::string_view line)) {

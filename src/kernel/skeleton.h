@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "kernel/loops.h"
@@ -22,6 +24,19 @@ namespace cryptnono::kernel {
 
 // Takes those programs out of a skeleton that is to be opened that its object does not have.
 Result<void> leave_out_missing(bpf_object_skeleton& parts);
+
+// Takes the verifier's log of each program of an object that is about to be loaded, as long as it
+// lives. Without that, libbpf loads what was refused again, up to five times, to have a verbose
+// log.
+class VerifierLog {
+ public:
+  explicit VerifierLog(bpf_object* object);
+  // In parentheses, after a space; empty if there is nothing to say.
+  [[nodiscard]] std::string last_words() const;
+
+ private:
+  std::vector<char> text_;
+};
 
 template <typename T>
 class Skeleton {
@@ -49,9 +64,13 @@ class Skeleton {
     return skeleton;
   }
 
+  // An error says what the verifier said last.
   Result<void> load() {
+    const VerifierLog log(skeleton_->obj);
     const LoadRecording recording(skeleton_->obj);
-    return check(T::load(skeleton_.get()), "cannot load the BPF object", obstacles);
+    const int error = T::load(skeleton_.get());
+    if (error == 0) return {};
+    return check(error, "cannot load the BPF object" + log.last_words(), obstacles);
   }
   Result<void> attach() {
     return check(T::attach(skeleton_.get()), "cannot attach the BPF programs");
