@@ -27,6 +27,7 @@
 #include "detect/fpu/fpu_program.h"
 #include "kernel/cgroup_events.h"
 #include "kernel/obstacle.h"
+#include "kernel/pins.h"
 #include "match/tables.h"
 #include "proc/proc_reader.h"
 #include "proc/process.h"
@@ -85,6 +86,15 @@ Result<void> try_root_pid_namespace() {
 Result<void> try_cgroup_events() {
   TRY(kernel::CgroupEvents::start(0, [](std::uint64_t, std::string_view) {}));
   return {};
+}
+
+// Tries the directory of the packages. A daemon that
+// uses it is the proof.
+Result<void> try_pins() {
+  const std::string directory(config::kDefaultPinDirectory);
+  const Result<std::unique_ptr<kernel::Pins>> pins = kernel::Pins::open(directory);
+  if (pins || pins.error().message.starts_with("another daemon")) return {};
+  return tl::unexpected(pins.error());
 }
 
 Result<void> try_cgroup2() {
@@ -335,6 +345,7 @@ int run_doctor(std::ostream& out) {
   report.line(Lack::kCgroup2, try_cgroup2());
   report.line(Lack::kCgroupWrite, try_cgroup_write());
   report.line(Lack::kCgroupEvents, try_cgroup_events());
+  report.line(Lack::kPins, try_pins());
   report.line("watch files (inotify)", try_inotify(), "changed files need a SIGHUP", false);
   print_security_context(out);
   return static_cast<int>(report.code());

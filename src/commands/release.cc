@@ -20,7 +20,6 @@ int run_release(const Inputs& inputs, const std::optional<std::string>& director
     }
     if (!loaded->config.pins.directory.empty()) where = loaded->config.pins.directory;
   }
-  while (where.size() > 1 && where.back() == '/') where.pop_back();
   const Result<std::string> released = app::release_pins(where);
   if (!released) {
     errors << released.error().message << '\n';

@@ -386,7 +386,6 @@ void Loader::read_pins(Fields& fields, Name name, Value value) {
     const auto path = fields.read_path(key, item);
     if (!path) return;
     out.directory = std::string(*path);
-    while (out.directory.size() > 1 && out.directory.back() == '/') out.directory.pop_back();
   };
   fields.read_mapping(name, value,
                       {{"directory", read_directory},

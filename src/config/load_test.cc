@@ -442,13 +442,14 @@ TEST(Load, Pins) {
     return to_string(load_text("f", "pins: " + value).error().front());
   };
   EXPECT_EQ(load_text("f", "dryRun: true")->config.pins.directory, "");
-  const Pins all = pins_of("{directory: /sys/fs/bpf/one//, onStop: keep, unattended: kill}");
+  const Pins all = pins_of("{directory: /sys/fs/bpf/one, onStop: keep, unattended: kill}");
   EXPECT_EQ(all.directory, "/sys/fs/bpf/one");
   EXPECT_TRUE(all.keep_on_stop && all.unattended_kills);
   const Pins mild = pins_of("{directory: '', onStop: release, unattended: spare}");
   EXPECT_EQ(mild.directory, "");
   EXPECT_FALSE(mild.keep_on_stop || mild.unattended_kills);
   EXPECT_THAT(error_of("{directory: x}"), HasSubstr("f:1:19: pins.directory must be an absolute"));
+  EXPECT_THAT(error_of("{directory: /x/}"), HasSubstr("pins.directory must be written \"/x\""));
   EXPECT_THAT(error_of("{onStop: leave}"), HasSubstr("pins.onStop"));
   EXPECT_THAT(error_of("{unattended: report}"), HasSubstr("pins.unattended"));
 }

@@ -140,7 +140,9 @@ Result<std::size_t> remove_epoch(const std::string& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<Pins>> Pins::open(const std::string& directory, bool make) {
+Result<std::unique_ptr<Pins>> Pins::open(const std::string& path, bool make) {
+  std::string directory = path;
+  while (directory.size() > 1 && directory.back() == '/') directory.pop_back();
   const std::string parent = directory.substr(0, std::max<std::size_t>(directory.rfind('/'), 1));
   TRY(check_trust(parent, true));
   if (make && mkdir(directory.c_str(), S_IRWXU) != 0 && errno != EEXIST)
