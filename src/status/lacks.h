@@ -40,6 +40,14 @@ struct LackWords {
   std::string_view remedy;
 };
 
+// The hook is another one on each processor; see bpf/fpu_sample.bpf.c.
+inline constexpr std::string_view kRoundingModes =
+#ifdef __aarch64__
+    "monero: rounding modes at context switches (tp_btf/sched_switch)";
+#else
+    "monero: rounding modes at context switches (tp_btf/x86_fpu_regs_deactivated)";
+#endif
+
 inline constexpr std::array<LackWords, static_cast<std::size_t>(Lack::kCount)> kLacks{{
     {"kernel type information (BTF)", "no detector runs",
      "a kernel that is built with CONFIG_DEBUG_INFO_BTF"},
@@ -61,8 +69,8 @@ inline constexpr std::array<LackWords, static_cast<std::size_t>(Lack::kCount)> k
      "scans, allowed patterns and RandomX are without effect: other pids are seen than the "
      "kernel's",
      "set hostPID: true"},
-    {"monero: rounding modes at context switches (tp_btf/x86_fpu_regs_deactivated)",
-     "RandomX is not detected", "an x86-64 kernel with BTF; the reason says what it refused"},
+    {kRoundingModes, "RandomX is not detected",
+     "an x86-64 or arm64 kernel with BTF; the reason says what it refused"},
     {"tcpflowkiller: see connects (tp_btf/inet_sock_set_state)", "connects are not watched",
      "a kernel with BTF; the reason says what it refused"},
     {"tcpflowkiller: attach to cgroups (CAP_NET_ADMIN)",
