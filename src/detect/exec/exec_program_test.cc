@@ -11,9 +11,14 @@
 namespace cryptnono::detect {
 namespace {
 
-TEST(KernelLimit, AUnitThatManyCpusAskForAtOnceTakesOneSlot) {
+// Both objects of the program, for they have other atomic operations.
+class KernelLimit : public testing::TestWithParam<kernel::Loops> {};
+INSTANTIATE_TEST_SUITE_P(BothObjects, KernelLimit,
+                         testing::Values(kernel::Loops::kCallbacks, kernel::Loops::kPlain));
+
+TEST_P(KernelLimit, AUnitThatManyCpusAskForAtOnceTakesOneSlot) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root to load a BPF program";
-  auto program = ExecProgram::load();
+  auto program = ExecProgram::load(GetParam());
   if (!program && program.error().code == ExitCode::kUnsupported)
     GTEST_SKIP() << program.error().message;
   ASSERT_TRUE(program) << program.error().message;
