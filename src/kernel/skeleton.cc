@@ -36,7 +36,9 @@ Result<void> leave_out_missing(bpf_object_skeleton& parts) {
   const std::span programs(parts.progs, static_cast<std::size_t>(parts.prog_cnt));
   const auto end =
       std::remove_if(programs.begin(), programs.end(), [&](const bpf_prog_skeleton& program) {
-        return bpf_object__find_program_by_name(object.get(), program.name) == nullptr;
+        if (bpf_object__find_program_by_name(object.get(), program.name) != nullptr) return false;
+        *program.prog = nullptr;
+        return true;
       });
   parts.prog_cnt = static_cast<int>(end - programs.begin());
   return {};

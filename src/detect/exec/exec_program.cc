@@ -140,7 +140,8 @@ kernel::ProgramRuns ExecProgram::runs() const {
 }
 
 kernel::ProgramRuns ExecProgram::refuse_runs() const {
-  return kernel::runs_of(state_->skeleton->progs.exec_refuse);
+  const bpf_program* program = state_->skeleton->progs.exec_refuse;
+  return program == nullptr ? kernel::ProgramRuns{} : kernel::runs_of(program);
 }
 
 Result<kernel::RingBuffer> ExecProgram::events(kernel::RingBuffer::Handler handler) {
