@@ -60,7 +60,7 @@ void Daemon::no_addition(Lack lack, std::string_view detector, const std::string
   JsonLine line;
   line.add("action", "not-here").add("detector", detector).add("reason", why);
   line.add("remedy", words.remedy);
-  log(config::LogLevel::kInfo,
+  log(config::LogLevel::kDebug,
       "Not here: " + std::string(words.what) + "; " + std::string(words.effect), std::move(line));
 }
 
