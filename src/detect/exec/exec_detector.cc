@@ -37,6 +37,23 @@ bool wait_for_records(int ring_fd, int stop_fd) {
   return (waited[1].revents & POLLIN) == 0;
 }
 
+// Of what the kernel side has decided: an EXEC_* other than EXEC_DECIDE.
+Finding::Kind kind_in_kernel(std::uint32_t verdict) {
+  switch (verdict) {
+    case EXEC_KILLED:
+      return Finding::Kind::kKilledInKernel;
+    case EXEC_SPARED:
+      return Finding::Kind::kProtected;
+    default:
+      return Finding::Kind::kReportedInKernel;
+  }
+}
+
+// Of what was left to user space, which found something.
+Finding::Kind kind_decided(Judgement::Verdict verdict) {
+  return verdict == Judgement::Verdict::kSpared ? Finding::Kind::kSpared : Finding::Kind::kBanned;
+}
+
 }  // namespace
 
 ExecDetector::ExecDetector(std::unique_ptr<ExecProgram> program, FindingSink sink, Locate locate)
@@ -174,16 +191,7 @@ void ExecDetector::on_event(std::span<const std::byte> record) {
   std::optional<ExecRecord> parsed = parse_exec_record(record);
   if (!parsed) return;
   Finding finding = finding_of(*parsed, rules_of(parsed->event.generation));
-  switch (parsed->event.verdict) {
-    case EXEC_KILLED:
-      finding.kind = Finding::Kind::kKilledInKernel;
-      break;
-    case EXEC_SPARED:
-      finding.kind = Finding::Kind::kProtected;
-      break;
-    default:
-      finding.kind = Finding::Kind::kReportedInKernel;
-  }
+  finding.kind = kind_in_kernel(parsed->event.verdict);
   finding.limited = (parsed->event.flags & EXEC_LIMITED) != 0;
   sink_(finding);
 }
@@ -199,8 +207,7 @@ void ExecDetector::on_decision(std::span<const std::byte> record) {
   Finding finding = finding_of(*parsed, std::move(rules));
   decide(*parsed, finding);
   if (finding.judgement.verdict == Judgement::Verdict::kNothing) return;
-  finding.kind = finding.judgement.verdict == Judgement::Verdict::kSpared ? Finding::Kind::kSpared
-                                                                          : Finding::Kind::kBanned;
+  finding.kind = kind_decided(finding.judgement.verdict);
   sink_(finding);
 }
 
@@ -221,20 +228,12 @@ void ExecDetector::take_over(std::span<const std::byte> record, const EarlierDae
       {.text = {.path = finding.path, .filename = finding.filename, .argv = finding.argv},
        .path_trusted = (event.flags & EXEC_PATH_TRUSTED) != 0});
   const Judgement::Verdict verdict = finding.judgement.verdict;
-  switch (event.verdict) {
-    case EXEC_KILLED:
-      finding.kind = Finding::Kind::kKilledInKernel;
-      break;
-    case EXEC_SPARED:
-      finding.kind = Finding::Kind::kProtected;
-      break;
-    case EXEC_DECIDE:
-      if (verdict == Judgement::Verdict::kNothing) return;
-      finding.kind =
-          verdict == Judgement::Verdict::kSpared ? Finding::Kind::kSpared : Finding::Kind::kBanned;
-      break;
-    default:
-      finding.kind = Finding::Kind::kReportedInKernel;
+  if (event.verdict != EXEC_DECIDE) {
+    finding.kind = kind_in_kernel(event.verdict);
+  } else if (verdict == Judgement::Verdict::kNothing) {
+    return;
+  } else {
+    finding.kind = kind_decided(verdict);
   }
   if (finding.judgement.rule == MATCH_NO_RULE) finding.rules = nullptr;
   sink_(finding);
