@@ -67,12 +67,12 @@ def config(count, extra=""):
 
 
 class Daemon:
-    def __init__(self, scope, count, extra="", arguments=()):
+    def __init__(self, scope, count, extra="", arguments=(), environment=None):
         self.path = config(count, extra)
         self.begin = time.monotonic()
         self.process = subprocess.Popen([str(BUILD / "bin/cryptnono"), "run", "-c", str(self.path), "--scope", str(scope),
                                          "--control-socket", str(WORK / "control.sock"), *arguments],
-                                        stdout=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})})
         self.ready = self.wait_for("ready")
         self.start_ms = (time.monotonic() - self.begin) * 1e3
 
@@ -339,6 +339,11 @@ def operator(inside):
     part.run(report, inside, Daemon, ROUNDS)
 
 
+def kernels(inside):
+    import kernels as part
+    part.run(report, BUILD, inside, Daemon, ROUNDS)
+
+
 def compare():
     import compare as part
     part.run(report, BUILD, WORK, rules(50_000))
@@ -356,7 +361,7 @@ def main():
     about = {"machine": f"{machine}, {os.cpu_count()} CPUs", "kernel": platform.release(), "commit": commit, "rounds": ROUNDS}
     print(json.dumps(about))
     try:
-        for part in (matcher, replay, escapes, decisions, life, exec_cost, flow, containers, operator, image, monero, scale, compare):
+        for part in (matcher, replay, escapes, decisions, life, exec_cost, flow, containers, operator, image, monero, scale, kernels, compare):
             wanted = os.environ.get("BENCH_ONLY")
             if wanted and part.__name__ not in wanted.split(","):
                 continue

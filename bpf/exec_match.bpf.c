@@ -204,7 +204,7 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	banned = groups;
 	if (!banned && !exec.state->failed)
 		return 0;
-	if (already_dying())
+	if (killed_by_previous())
 		return 0;
 
 	event = &exec.scratch->event;

@@ -101,7 +101,7 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 	counters = bpf_map_lookup_elem(&stats, &zero);
 	if (!counters)
 		return 0;
-	if (already_dying()) /* in one of several connects at once, say: what is banned is refused all the same */
+	if (killed_by_previous()) /* what is banned is refused all the same */
 		return groups && act->hook != FLOW_HOOK_STATE;
 	report.time_ns = bpf_ktime_get_ns();
 	report.generation = ((const struct flow_header *)view->page)->generation;
@@ -136,8 +136,10 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 }
 
 /* Judges one act; true: refuse it. `bans`: look for banned addresses, not only for scans. `sk` only where its answer
- * can be seen. This is all that happens to most: short, and in the caller's frame. */
-static __always_inline bool judge(const struct flow_act *act, const struct sock *sk, __u64 bans)
+ * can be seen. `may_signal`: a constant of the hook, never read from memory that the verifier does not look through, or
+ * it refuses the signal of a hook that never sends one. This is all that happens to most: short, and in the caller's
+ * frame. */
+static __always_inline bool judge(const struct flow_act *act, const struct sock *sk, __u64 bans, bool may_signal)
 {
 	struct flow_counters *counters;
 	struct flow_view view;
@@ -157,9 +159,7 @@ static __always_inline bool judge(const struct flow_act *act, const struct sock 
 	groups = groups_that_ban(&view, what, act->port);
 	if (groups ? !bans : what & FLOW_UNCOUNTED)
 		return false;
-	/* A constant of the call: what the caller's memory holds, the verifier does not know before Linux 6.8, and then
-	 * refuses the signal of a hook that never sends one. */
-	return judge_further(act, &view, groups, sk, act->hook == FLOW_HOOK_STATE || hooks_may_signal);
+	return judge_further(act, &view, groups, sk, may_signal);
 }
 
 static __always_inline void set_v4(struct flow_act *act, __u32 addr)
@@ -176,7 +176,7 @@ static __always_inline int hook_v4(struct bpf_sock_addr *ctx, enum flow_hook hoo
 	struct flow_act act = {.port = bpf_ntohs((__u16)ctx->user_port), .protocol = ctx->protocol, .hook = hook};
 
 	set_v4(&act, ctx->user_ip4);
-	return judge(&act, NULL, 1) ? 0 : 1;
+	return judge(&act, NULL, 1, hooks_may_signal) ? 0 : 1;
 }
 
 static __always_inline int hook_v6(struct bpf_sock_addr *ctx, enum flow_hook hook)
@@ -188,7 +188,7 @@ static __always_inline int hook_v6(struct bpf_sock_addr *ctx, enum flow_hook hoo
 	words[1] = ctx->user_ip6[1];
 	words[2] = ctx->user_ip6[2];
 	words[3] = ctx->user_ip6[3];
-	return judge(&act, NULL, 1) ? 0 : 1;
+	return judge(&act, NULL, 1, hooks_may_signal) ? 0 : 1;
 }
 
 SEC("cgroup/connect4")
@@ -262,7 +262,7 @@ int BPF_PROG(flow_state, const struct sock *sk, int old_state, int new_state)
 	if (done)
 		return 0;
 	read_peer(sk, &act);
-	judge(&act, sk, seen ^ 1);
+	judge(&act, sk, seen ^ 1, true);
 	return 0;
 }
 

@@ -11,8 +11,10 @@
 #include "scope.bpf.h"
 
 #define SIGKILL 9
+#define TICK_NS 10000000ULL /* USER_HZ is 100 on every architecture that is promised */
 
-/* Processes that are never touched: the daemon and its ancestors. Thread group id -> start_boottime. */
+/* Processes that are never touched: the daemon and its ancestors. Thread group id -> start_boottime, as /proc tells it:
+ * in ticks, rounded down. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 256);
@@ -83,7 +85,7 @@ static __always_inline bool current_protected(void)
 	if (pid == 1 || BPF_CORE_READ(task, flags) & 0x00200000 /* PF_KTHREAD */)
 		return true;
 	start = bpf_map_lookup_elem(&protected_pids, &pid);
-	return start && *start == start_boottime(task);
+	return start && start_boottime(task) - *start < TICK_NS;
 }
 
 /* Where a process is. */

@@ -53,13 +53,14 @@ static __noinline bool in_force(void)
 	return !epoch || *epoch == self.epoch;
 }
 
-/* The current process is being killed, by another daemon's program for this very event perhaps: nothing is left to do
- * or to tell. */
-static __always_inline bool already_dying(void)
+/* The current process is being killed, perhaps by the program of the daemon that this one takes over from, for this very
+ * event: nothing is left to do or to tell. What is not pinned took over from nobody, and tells of each process that it
+ * finds, whoever kills it. */
+static __always_inline bool killed_by_previous(void)
 {
 	struct task_struct *task = current_task();
 
-	return BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT;
+	return self.epoch && BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT;
 }
 
 static __always_inline struct pin_about *about_unattended(void)

@@ -315,3 +315,16 @@ def test_explain_agrees_with_the_daemon(tmp_path):
 def test_doctor_finds_what_the_tests_use():
     done = run("doctor")
     assert done.returncode == 0 and "MISSING" not in done.stdout, done.stdout
+
+
+def test_who_started_the_daemon_is_not_touched_by_the_kernel_either(daemon, sandbox, spawn, tmp_path):
+    """Its start time is known from /proc, in ticks, and compared with the kernel's, in nanoseconds."""
+    go, lived = tmp_path / "go", tmp_path / "lived"
+    script = (f'echo 0 >{sandbox.procs}; "$@" & until [ -e {go} ]; do sleep 0.05; done; '
+              f'exec /bin/sh -c "echo $$ >{lived}; kill $!" {B}')
+    one = daemon(through=["/bin/sh", "-c", script, "sh"])
+    assert spawn(["/bin/true", B]) == -9
+    go.touch()
+    assert one.process.wait(timeout=30) == 0
+    assert lived.read_text().strip() == str(one.process.pid)
+    assert one.wait_for(action="stopped")

@@ -103,7 +103,7 @@ def test_C5_E18_compat_32_bit_program(daemon, sandbox):
     daemon()
     assert storm("-n", 20, victim=victim, argv=["victim", B], procs=sandbox.procs)["killed"] == 20
     # ...and a 32-bit caller: execve through int 0x80.
-    counts = storm("-n", 1, victim=VICTIMS / "exec32", argv=["exec32"], procs=sandbox.procs)
+    counts = storm("-n", 1, victim=VICTIMS / "exec32", argv=["exec32", victim], procs=sandbox.procs)
     assert counts["killed"] == 1 and counts["acts"] == 0
 
 

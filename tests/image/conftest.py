@@ -25,8 +25,8 @@ _spec = importlib.util.spec_from_file_location("daemon_conftest", ROOT / "tests/
 daemon_conftest = importlib.util.module_from_spec(_spec)
 sys.modules["daemon_conftest"] = daemon_conftest
 _spec.loader.exec_module(daemon_conftest)
-VICTIMS, B, Cgroup, cgroup2, die_with_parent, wait_until = (
-    getattr(daemon_conftest, name) for name in ("VICTIMS", "B", "Cgroup", "cgroup2", "die_with_parent", "wait_until"))
+VICTIMS, B, SLOW, Cgroup, cgroup2, die_with_parent, wait_until = (
+    getattr(daemon_conftest, name) for name in ("VICTIMS", "B", "SLOW", "Cgroup", "cgroup2", "die_with_parent", "wait_until"))
 
 
 def build(directory=ROOT, **environment):
