@@ -31,16 +31,19 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Whether programs of cgroups may send signals, which they may since 6.16. If not, user space kills. */
+/* Whether signals are sent here. Programs of cgroups may since 6.16; where they may not, user space kills, also for
+ * inet_sock_set_state, which shares their code. Asked where the signal is sent, for read-only data is all that every
+ * verifier knows there: a constant that is handed down through calls it loses in loops (seen on 6.12), and then it
+ * refuses the signal of a hook that never sends one. */
 const volatile bool hooks_may_signal = true;
 
 /* Enforces, and says what was done in the report. Returns 0 if there is nothing to tell. Not inlined, for the stack. */
 static __noinline int punish(const struct flow_act *act, const struct flow_header *header, struct flow_report *report,
-			     struct flow_counters *counters, bool may_signal)
+			     struct flow_counters *counters)
 {
 	if (!act || !header || !report || !counters)
 		return 0;
-	switch (enforce(report->groups, &header->kill_groups, &report->place, may_signal, &report->spared_why)) {
+	switch (enforce(report->groups, &header->kill_groups, &report->place, hooks_may_signal, &report->spared_why)) {
 	case ENFORCE_KILLED:
 		report->verdict = FLOW_KILLED;
 		report->signal_after_ns = since_ns(report->time_ns);
@@ -62,7 +65,7 @@ static __noinline int punish(const struct flow_act *act, const struct flow_heade
 		return 0;
 	default:
 		report->verdict = FLOW_DECIDE;
-		if (may_signal)
+		if (hooks_may_signal)
 			counters->signal_failed++;
 	}
 	if ((report->verdict == FLOW_KILLED || report->verdict == FLOW_DECIDE) && act->hook != FLOW_HOOK_STATE)
@@ -89,7 +92,7 @@ static __always_inline bool scans_counted(const struct flow_act *act)
 
 /* One that `groups` ban, or (0) that counts perhaps. Returns 1 if it is to be refused. */
 static __noinline int judge_further(const struct flow_act *act, const struct flow_view *view, __u64 groups,
-				    const struct sock *sk, bool may_signal)
+				    const struct sock *sk)
 {
 	struct flow_report report = {.act = act, .verdict = FLOW_SEEN, .groups = groups};
 	struct count_result counted = {};
@@ -126,7 +129,7 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 	}
 	if (groups || counted.scan) {
 		current_place(&report.place);
-		if (!punish(act, (const struct flow_header *)view->page, &report, counters, may_signal))
+		if (!punish(act, (const struct flow_header *)view->page, &report, counters))
 			return 0;
 		if (counted.unit && !(report.flags & FLOW_LIMITED)) /* told once */
 			counted.unit->acted_start = start_boottime(current_task());
@@ -136,10 +139,8 @@ static __noinline int judge_further(const struct flow_act *act, const struct flo
 }
 
 /* Judges one act; true: refuse it. `bans`: look for banned addresses, not only for scans. `sk` only where its answer
- * can be seen. `may_signal`: a constant of the hook, never read from memory that the verifier does not look through, or
- * it refuses the signal of a hook that never sends one. This is all that happens to most: short, and in the caller's
- * frame. */
-static __always_inline bool judge(const struct flow_act *act, const struct sock *sk, __u64 bans, bool may_signal)
+ * can be seen. This is all that happens to most: short, and in the caller's frame. */
+static __always_inline bool judge(const struct flow_act *act, const struct sock *sk, __u64 bans)
 {
 	struct flow_counters *counters;
 	struct flow_view view;
@@ -159,7 +160,7 @@ static __always_inline bool judge(const struct flow_act *act, const struct sock 
 	groups = groups_that_ban(&view, what, act->port);
 	if (groups ? !bans : what & FLOW_UNCOUNTED)
 		return false;
-	return judge_further(act, &view, groups, sk, may_signal);
+	return judge_further(act, &view, groups, sk);
 }
 
 static __always_inline void set_v4(struct flow_act *act, __u32 addr)
@@ -176,7 +177,7 @@ static __always_inline int hook_v4(struct bpf_sock_addr *ctx, enum flow_hook hoo
 	struct flow_act act = {.port = bpf_ntohs((__u16)ctx->user_port), .protocol = ctx->protocol, .hook = hook};
 
 	set_v4(&act, ctx->user_ip4);
-	return judge(&act, NULL, 1, hooks_may_signal) ? 0 : 1;
+	return judge(&act, NULL, 1) ? 0 : 1;
 }
 
 static __always_inline int hook_v6(struct bpf_sock_addr *ctx, enum flow_hook hook)
@@ -188,7 +189,7 @@ static __always_inline int hook_v6(struct bpf_sock_addr *ctx, enum flow_hook hoo
 	words[1] = ctx->user_ip6[1];
 	words[2] = ctx->user_ip6[2];
 	words[3] = ctx->user_ip6[3];
-	return judge(&act, NULL, 1, hooks_may_signal) ? 0 : 1;
+	return judge(&act, NULL, 1) ? 0 : 1;
 }
 
 SEC("cgroup/connect4")
@@ -262,7 +263,7 @@ int BPF_PROG(flow_state, const struct sock *sk, int old_state, int new_state)
 	if (done)
 		return 0;
 	read_peer(sk, &act);
-	judge(&act, sk, seen ^ 1, true);
+	judge(&act, sk, seen ^ 1);
 	return 0;
 }
 

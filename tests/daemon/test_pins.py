@@ -313,7 +313,7 @@ def test_a_second_daemon_waits_for_the_first(pinning, sandbox, directory):
     refused(second, f"another daemon uses {directory}")
     with Storm(sandbox) as both:
         time.sleep(1)
-    assert first.count(action="killed") + second.count(action="killed") == both.deaths()
+    assert first.count(action="killed") == second.count(action="killed") == both.deaths()  # side by side each tells of what it finds
     with Storm(sandbox) as both:
         crash(first)
         second.wait_for(action="taken-over")

@@ -88,7 +88,7 @@ Result<std::unique_ptr<FlowProgram>> FlowProgram::load(const Options& options,
     bpf_map__set_max_entries(skeleton->maps.scratches,
                              static_cast<std::uint32_t>(state->cpus) + kSpareScratches);
     TRY(kernel::share_maps(parts_of(skeleton), options.shared));
-    skeleton->rodata->hooks_may_signal = hooks == ConnectHooks::kKill;
+    skeleton->rodata->hooks_may_signal = hooks != ConnectHooks::kRefuse;
     for (bpf_program* program : hook_programs(skeleton))
       bpf_program__set_autoload(program, hooks != ConnectHooks::kObserve);
     bpf_program__set_autoload(skeleton->progs.flow_refuse, lsm);
@@ -100,7 +100,13 @@ Result<std::unique_ptr<FlowProgram>> FlowProgram::load(const Options& options,
   std::string why;
   std::string why_not_lsm;
   if (const Result<void> tried = kernel::try_lsm(); !tried) why_not_lsm = tried.error().message;
-  for (auto hooks = static_cast<int>(options.best);; --hooks) {
+  auto hooks = static_cast<int>(options.best);
+  // Without a place to attach to, the object for observing, which kills by itself.
+  if (const Result<Fd> root = open_cgroup_root(); !root) {
+    why = root.error().message;
+    hooks = static_cast<int>(ConnectHooks::kObserve);
+  }
+  for (;; --hooks) {
     auto program = attempt(static_cast<ConnectHooks>(hooks), why_not_lsm.empty());
     if (!program && why_not_lsm.empty()) {
       // Which of the two was it?
