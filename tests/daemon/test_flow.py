@@ -118,6 +118,31 @@ def test_with_less_of_a_kernel(daemon, net, act, how, hooks):
     assert lives(act(how, "192.0.2.2"))
 
 
+STAYS = """
+import socket, sys, time
+family, kind, address = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+one = socket.socket(family, kind)
+try:
+    one.sendto(b"x", (address, 80)) if kind == socket.SOCK_DGRAM else one.connect((address, 80))
+except OSError:
+    pass
+time.sleep(300)
+"""
+
+
+@pytest.mark.parametrize("hooks", ["kill", "refuse"])
+@pytest.mark.parametrize("family,kind,address", [(2, 1, "192.0.2.1"), (2, 2, "192.0.2.1"), (10, 1, "2001:db8::1")], ids=["connect", "sendto", "ipv6"])
+def test_who_stays_dies_whoever_sends_the_signal(daemon, net, spawn, hooks, family, kind, address):
+    """Also where the kernel side may not: what was refused lives on, and user space comes."""
+    watched = daemon(BANS + f"  hooks: {hooks}\n")
+    net.sniff()
+    child = spawn.start(net.client(["/usr/bin/python3", "-c", STAYS, str(family), str(kind), address]))
+    assert child.wait(timeout=20 * SLOW) == -9
+    assert net.arrived(address) == 0
+    line = watched.wait_for(action="killed", detector="tcpflowkiller")
+    assert line["banned-ip"] == address and line["refused"] is True
+
+
 def test_ports_and_ranges(daemon, act):
     daemon(BANS)
     assert dies(act("connect", "198.51.100.7", 3333))

@@ -159,7 +159,7 @@ def test_only_failed_spares_who_is_answered(daemon, scan):
     watched = daemon(config(onlyFailed=True))
     assert scan("-p", "-w", 3000, "-n", 30, PUBLIC, 9000) == (0, ["done"])
     assert scan("-n", 30, PUBLIC, 9000) == (0, ["done"])
-    assert watched.count(detector="tcpflowkiller") == 0
+    assert watched.count(reason="scan") == 0
 
 
 def test_only_failed_finds_a_scan_of_closed_ports(daemon, scan):
