@@ -69,6 +69,14 @@ def test_ipv6(daemon, scan):
     assert scan("-n", N + 1, "2606:2800::1", 1000) == (-9, [])
 
 
+@pytest.mark.parametrize("hooks", ["kill", "refuse"])
+def test_one_that_goes_on_dies_whoever_sends_the_signal(daemon, scan, hooks):
+    """Also where the kernel side may not, and user space comes a moment later."""
+    watched = daemon(config(more=f"  hooks: {hooks}\n"))
+    assert scan("-n", 50_000, "2606:2800::1", 1000) == (-9, [])
+    assert watched.wait_for(action="killed", reason="scan")["refused"] is True
+
+
 def test_mapped_addresses_count(daemon, scan):
     """The predecessor takes all of ::ffff:0:0/96 for private."""
     daemon(config())

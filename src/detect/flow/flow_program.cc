@@ -99,8 +99,18 @@ Result<std::unique_ptr<FlowProgram>> FlowProgram::load(const Options& options,
   };
   std::string why;
   std::string why_not_lsm;
-  if (const Result<void> tried = kernel::try_lsm(); !tried) why_not_lsm = tried.error().message;
+  if (options.best != ConnectHooks::kKill) {
+    why_not_lsm = "the configuration wants less than refusing and killing in one";
+  } else if (const Result<void> tried = kernel::try_lsm(); !tried) {
+    why_not_lsm = tried.error().message;
+  }
   auto hooks = static_cast<int>(options.best);
+  // Asked of a program of two instructions, so as not to have all of ours looked through in vain.
+  if (options.best == ConnectHooks::kKill &&
+      libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_send_signal, nullptr) == 0) {
+    why = "programs of cgroups may not send signals on this kernel";
+    hooks = static_cast<int>(ConnectHooks::kRefuse);
+  }
   // Without a place to attach to, the object for observing, which kills by itself.
   if (const Result<Fd> root = open_cgroup_root(); !root) {
     why = root.error().message;
