@@ -17,8 +17,8 @@ demo: build ## show the main job in a sandbox cgroup of its own
 	@$(BINARY) demo --victims $(BUILD)/victims
 
 test: build ## run every test that this machine can run
-	@scripts/install_packages image deb
-	@scripts/run_tests $(CURDIR)/$(BUILD) -E '^kernels$$' # they take long: make test-kernels
+	@scripts/install_packages image deb kernels
+	@scripts/run_tests $(CURDIR)/$(BUILD)
 	@scripts/check_leftovers
 
 test-kernels: build ## run the daemon's tests on each kernel that is promised, emulated (GUESTS=NAME,...: fewer; WRITE=1: docs/kernels.md)
