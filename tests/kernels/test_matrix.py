@@ -96,7 +96,7 @@ def test_no_program_exceeds_its_bound(guest):
     said = json.loads(guest.said("programs"))
     print(bounds.table([said]))
     if guest.doctor.get("status"):
-        assert not bounds.loaded(said), "the table says that nothing can be loaded"
+        assert {name for name in bounds.loaded(said) if not name.startswith("lsm_probe/")} == set(), "the table says that nothing can be loaded"
         return
     assert bounds.loaded(said) and said["errors"] == [], said
     assert bounds.exceeded(said, bounds.read()) == []
