@@ -176,8 +176,14 @@ Result<void> Daemon::apply(const config::Config& config, Prepared prepared) {
   takeover_.set(config.pins);
   TRY(monero_.apply(config));
   TRY(exec_->apply(settings));
+  if (guard_) {
+    // A successor is where this one is: of a scope that has it in it, mount namespaces say nothing.
+    guard_->set_containers_only(scope.contains(proc::ProcReader().read_cgroup(getpid())));
+    guard_->enforcement().set_scope(settings.include, settings.exclude);
+  }
   events_.use_rules(rules, config.log.reveal_rules || options_.reveal);
   apply_flow(config, std::move(prepared.flow));
+  tell_guard();
   notifications_.use(config.webhook);
   events_.use(config.containers);
   enabled_[0] = config.execwhacker.enabled;
@@ -268,12 +274,14 @@ Result<void> Daemon::start() {
   TRY(pods_.use(standing_settings(*config)));
   pods_.start(exec_->program().enforcement());
   log_what_is_missing();
+  load_guard(*config);
   if (const Result<void> opened = takeover_.use(config->pins); !opened) cannot_pin(opened.error());
   if (const Result<void> closed = takeover_.before_attach(exec_->program().pinnable()); !closed)
     cannot_pin(closed.error());
   TRY(apply(*config, std::move(prepared)));
   TRY(serve(*config));
   TRY(exec_->start());
+  attach_guard();
   take_over();
   exec_->start_scans();
   up_ = true;
@@ -281,6 +289,7 @@ Result<void> Daemon::start() {
   status_.set_execs_refused(why_not_refused.empty());
   if (!why_not_refused.empty()) no_addition(Lack::kExecRefusal, "execwhacker", why_not_refused);
   start_monero();
+  tell_guard();  // that was the last of its hooks
   prove(*config, std::move(bait));
   keep(std::move(*config));
   ++reloads_ok_;

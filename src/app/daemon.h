@@ -30,6 +30,7 @@
 #include "detect/exec/exec_detector.h"
 #include "enforce/enforcer.h"
 #include "http/server.h"
+#include "kernel/guard.h"
 #include "kernel/run_statistics.h"
 #include "metrics/exposition.h"
 
@@ -94,6 +95,12 @@ class Daemon {
   // Pins what is attached, in place of what earlier daemons have left.
   void take_over();
   void cannot_pin(const Error& error);
+  // guard.enabled (docs/adr/0020-guard.md). Load it before metrics are served; attach it with
+  // everything else attached; tell it when objects or pins have changed.
+  void load_guard(const config::Config& config);
+  void attach_guard();
+  void tell_guard();
+  void collect_guard(metrics::Exposition& out) const;
   void load_monero();
   void start_monero();
   void log_unavailable(std::string_view detector, const Error& error);
@@ -138,6 +145,7 @@ class Daemon {
   std::atomic<std::int64_t> loaded_at_ = 0;  // Unix time
   std::atomic<bool> up_ = false;
   std::array<std::atomic<bool>, kDetectors> enabled_{};  // by Detector
+  std::atomic<bool> guarded_ = false;                    // guard_ is attached
 
   Takeover takeover_;
   KernelLimit limit_;
@@ -148,6 +156,7 @@ class Daemon {
   Monero monero_;  // after exec_, which it asks for cgroups
   std::unique_ptr<Flow> flow_;
   bool flow_unavailable_ = false;
+  std::unique_ptr<kernel::Guard> guard_;  // null: not wanted, or not to be had
   // What the kernel side costs; reads programs of all the others.
   mutable kernel::RunStatistics run_statistics_{[this] { return program_runs(); }};
   // Before all that it proves is gone, it stops.

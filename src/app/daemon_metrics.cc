@@ -49,6 +49,7 @@ void Daemon::collect(metrics::Exposition& out) const {
   out.add(Metric::kContainerLookups, {"failed"}, lookups.failed);
   out.add(Metric::kContainerLookups, {"dropped"}, lookups.dropped);
   if (responses_) responses_->collect(out);
+  collect_guard(out);
   collect_runs(out);
   collect_process(out);
   out.add(Metric::kBuildInfo, {CRYPTNONO_VERSION}, 1.0);

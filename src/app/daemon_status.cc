@@ -105,6 +105,7 @@ void Daemon::take_over() {
                       : "Took over from a daemon of another version, whose records cannot be read",
         std::move(line));
   }
+  tell_guard();
 }
 
 void Daemon::load_monero() {
@@ -207,6 +208,7 @@ void Daemon::warn_of_what_needs_a_start(const config::Config& now, const config:
   warn(now.metrics.listen != next.metrics.listen, "metrics.listen");
   warn(now.control.socket != next.control.socket, "control.socket");
   warn(now.pins.directory != next.pins.directory, "pins.directory");
+  warn(now.guard.enabled != next.guard.enabled, "guard.enabled");
 }
 
 }  // namespace cryptnono::app

@@ -101,7 +101,7 @@ Result<void> Flow::start(config::ConnectHooks best, const kernel::SharedMaps& sh
   auto program = TRY(detect::FlowProgram::load({.shared = shared, .best = best}));
   best_hooks_ = best;
   limit_.use(&program->enforcement());
-  pods_.also(&program->enforcement());
+  pods_.also(program->enforcement());
   const std::lock_guard lock(mutex_);
   detector_ = std::make_unique<detect::FlowDetector>(
       std::move(program),
@@ -116,7 +116,7 @@ void Flow::stop() {
   if (detector_) takeover_.detaching(detector_->program().pinnable());
   if (detector_) detector_->stop();
   limit_.use(nullptr);
-  pods_.also(nullptr);
+  if (detector_) pods_.without(detector_->program().enforcement());
   const std::lock_guard lock(mutex_);
   if (detector_) past_ = total();
   detector_.reset();

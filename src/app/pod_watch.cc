@@ -106,10 +106,15 @@ Result<void> PodWatch::use(container::StandingSettings settings) {
   return {};
 }
 
-void PodWatch::also(kernel::Enforcement* other) {
+void PodWatch::also(const kernel::Enforcement& other) {
   const std::lock_guard lock(mutex_);
-  other_ = other;
+  others_.push_back(&other);
   tell_rules();
+}
+
+void PodWatch::without(const kernel::Enforcement& other) {
+  const std::lock_guard lock(mutex_);
+  std::erase(others_, &other);
 }
 
 void PodWatch::tell_rules() {
@@ -122,7 +127,7 @@ void PodWatch::tell_rules() {
   rules.users = !settings.protect.users.empty();
   rules.executables = !book_.executables().empty();
   if (owner_ != nullptr) owner_->set_place(rules);
-  if (other_ != nullptr) other_->set_place(rules);
+  for (const kernel::Enforcement* other : others_) other->set_place(rules);
 }
 
 void PodWatch::watch() {

@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "app/runtimes.h"
 #include "base/fd.h"
@@ -29,7 +30,8 @@
 
 namespace cryptnono::app {
 
-// All methods from any thread, but start(), stop(), use() and also(), which belong to one.
+// All methods from any thread, but start(), stop(), use(), also() and without(), which belong to
+// one.
 class PodWatch {
  public:
   // `seen` is told the path of each container's cgroup, more than once perhaps.
@@ -45,8 +47,9 @@ class PodWatch {
   void stop();
   // Puts settings in force, as a whole for user space and cgroup by cgroup in the kernel.
   Result<void> use(container::StandingSettings settings);
-  // Another object that is to obey the same rules; null: none but the owner.
-  void also(kernel::Enforcement* other);
+  // Another object that is to obey the same rules, until without(). It shares the owner's maps.
+  void also(const kernel::Enforcement& other);
+  void without(const kernel::Enforcement& other);
   // Looks at all cgroups.
   void refresh();
 
@@ -97,7 +100,7 @@ class PodWatch {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   // All below guarded by mutex_.
-  kernel::Enforcement* other_ = nullptr;
+  std::vector<const kernel::Enforcement*> others_;
   container::StandingBook book_;
   bool ask_wanted_ = false;
   bool stopping_ = false;

@@ -168,6 +168,11 @@ bool Takeover::wanted() const {
   return !config_.directory.empty();
 }
 
+std::vector<std::string> Takeover::directories() const {
+  const std::lock_guard lock(mutex_);
+  return in_force_ ? pins_->directories() : std::vector<std::string>();
+}
+
 std::array<std::uint64_t, 3> Takeover::lost_kills() const {
   const std::lock_guard lock(mutex_);
   return lost_kills_;

@@ -65,6 +65,8 @@ class Takeover {
   void set_canary_cgroup(std::uint64_t id);
 
   [[nodiscard]] bool wanted() const;
+  // In which the names of pins are; empty unless it is pinned.
+  [[nodiscard]] std::vector<std::string> directories() const;
   // Kills that earlier daemons' kernel sides did unattended, and no record tells of; by
   // pin_about::lost_kills.
   [[nodiscard]] std::array<std::uint64_t, 3> lost_kills() const;

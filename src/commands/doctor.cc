@@ -26,6 +26,7 @@
 #include "detect/flow/flow_program.h"
 #include "detect/fpu/fpu_program.h"
 #include "kernel/cgroup_events.h"
+#include "kernel/guard.h"
 #include "kernel/obstacle.h"
 #include "kernel/pins.h"
 #include "match/tables.h"
@@ -95,6 +96,19 @@ Result<void> try_pins() {
   const Result<std::unique_ptr<kernel::Pins>> pins = kernel::Pins::open(directory);
   if (pins || pins.error().message.starts_with("another daemon")) return {};
   return tl::unexpected(pins.error());
+}
+
+// A scope in which nobody is.
+const std::vector<scope_entry> kNobody{
+    {.cgroup_id = ~std::uint64_t{0}, .level = 0, .hierarchy = HIERARCHY_V2}};
+
+// What is missing of the guard. Its scope is empty: it guards this process alone, from nobody.
+std::string try_guard() {
+  const auto guard = kernel::Guard::load({});
+  if (!guard) return guard.error().message;
+  (*guard)->enforcement().set_scope(kNobody, {});
+  if (const Result<void> attached = (*guard)->attach(); !attached) return attached.error().message;
+  return (*guard)->missing();
 }
 
 Result<void> try_cgroup2() {
@@ -214,10 +228,6 @@ Result<void> try_inotify() {
   if (!fd) return fail_errno("inotify", errno);
   return {};
 }
-
-// A scope in which nobody is.
-const std::vector<scope_entry> kNobody{
-    {.cgroup_id = ~std::uint64_t{0}, .level = 0, .hierarchy = HIERARCHY_V2}};
 
 // With the object that the kernel accepted (kernel/loops.h).
 template <typename Program>
@@ -346,6 +356,7 @@ int run_doctor(std::ostream& out) {
   report.line(Lack::kCgroupWrite, try_cgroup_write());
   report.line(Lack::kCgroupEvents, try_cgroup_events());
   report.line(Lack::kPins, try_pins());
+  report.addition(Lack::kGuard, try_guard());
   report.line("watch files (inotify)", try_inotify(), "changed files need a SIGHUP", false);
   print_security_context(out);
   return static_cast<int>(report.code());

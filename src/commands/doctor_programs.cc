@@ -10,6 +10,8 @@
 #include "detect/flow/flow_program.h"
 #include "detect/fpu/fpu_program.h"
 #include "kernel/cgroup_events.h"
+#include "kernel/guard.h"
+#include "kernel/lsm.h"
 #include "kernel/verifier_report.h"
 
 namespace cryptnono::commands {
@@ -28,6 +30,7 @@ std::vector<Error> load_own_programs() {
   note(detect::FpuProgram::load());
   note(detect::FlowProgram::load({}));
   note(kernel::CgroupEvents::start(0, [](std::uint64_t, std::string_view) {}));
+  if (kernel::try_lsm()) note(kernel::Guard::load({}));  // else it is nobody's failure
   return failed;
 }
 

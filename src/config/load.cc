@@ -234,6 +234,12 @@ std::vector<Fields::Key> Loader::setting_keys(Fields& fields, std::uint16_t file
       {"control", [&](Name name, Value value) { read_control(fields, name, value); }},
       {"state", [&](Name name, Value value) { read_state(fields, name, value); }},
       {"pins", [&](Name name, Value value) { read_pins(fields, name, value); }},
+      {"guard",
+       [&](Name name, Value value) {
+         fields.read_mapping(name, value, {{"enabled", [&](Name key, Value item) {
+                                              fields.read_bool(key, item, config_.guard.enabled);
+                                            }}});
+       }},
       {"webhook",
        [&](Name name, Value value) {
          read_webhook(fields, name, value, read_file_, config_.webhook);

@@ -454,6 +454,15 @@ TEST(Load, Pins) {
   EXPECT_THAT(error_of("{unattended: report}"), HasSubstr("pins.unattended"));
 }
 
+TEST(Load, Guard) {
+  EXPECT_FALSE(load_text("f", "dryRun: true")->config.guard.enabled);
+  EXPECT_TRUE(load_text("f", "guard: {enabled: true}")->config.guard.enabled);
+  EXPECT_FALSE(load_text("f", "guard: {enabled: false}")->config.guard.enabled);
+  EXPECT_THAT(to_string(load_text("f", "guard: {enabled: 1}").error().front()),
+              HasSubstr("f:1:18: guard.enabled must be true or false"));
+  EXPECT_THAT(to_string(load_text("f", "guard: {on: true}").error().front()), HasSubstr("f:1:9: "));
+}
+
 TEST(Load, TheDocumentedExampleIsValid) {
   const std::string page = read_text(fs::path(CRYPTNONO_DOCS_DIR) / "configuration.md");
   ASSERT_FALSE(page.empty());

@@ -267,6 +267,11 @@ struct Pins {
   bool unattended_kills = false;  // what user space would decide dies while there is no daemon
 };
 
+// What containers may not do to the daemon, its BPF objects and its pins.
+struct Guard {
+  bool enabled = false;
+};
+
 struct Config {
   std::vector<std::string> files;  // paths as given, in order; then the lists of addresses
   bool dry_run = false;            // nothing is killed by anything; everything is reported
@@ -287,6 +292,7 @@ struct Config {
   // Where the daemon remembers the clean days of groups that report first; empty: nowhere.
   std::string state_directory{kDefaultStateDirectory};
   Pins pins;
+  Guard guard;
 };
 
 }  // namespace cryptnono::config

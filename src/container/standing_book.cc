@@ -21,6 +21,18 @@ bool containers_only(config::Processes processes) {
   return runs_in_pod();
 }
 
+// What a controller's pods are all called, without the five characters that it adds to each
+// (k8s.io/apimachinery, names.SimpleNameGenerator: no vowels, so no word such as "test"); "" if it
+// is not such a name.
+std::string_view set_of(std::string_view pod_name) {
+  constexpr std::size_t kRandom = 5;
+  const std::size_t dash = pod_name.rfind('-');
+  if (dash == std::string_view::npos || pod_name.size() != dash + 1 + kRandom) return "";
+  if (pod_name.find_first_not_of("bcdfghjklmnpqrstvwxz2456789", dash + 1) != std::string_view::npos)
+    return "";
+  return pod_name.substr(0, dash);
+}
+
 }  // namespace
 
 StandingSettings standing_settings(const config::Config& config) {
@@ -70,7 +82,8 @@ std::string own_pod() {
 }
 
 void StandingBook::use(StandingSettings settings) {
-  protection_.emplace(settings.protect, settings.namespace_actions, own_pod());
+  own_pod_ = own_pod();
+  protection_.emplace(settings.protect, settings.namespace_actions, own_pod_);
   executables_.clear();
   for (const std::string& path : settings.protect.executables) {
     if (const auto id = file_id_of(path)) executables_.push_back(*id);
@@ -124,7 +137,18 @@ Standing StandingBook::standing_of(const CgroupOwner& owner) const {
                        (owner.nested || owner.runtime != Runtime::kCri);
   if (podless) return Standing{.container = true};
   const std::optional<Pod> known = pod(uid);
-  return protection_->of_pod(uid, known ? &*known : nullptr, name);
+  Standing out = protection_->of_pod(uid, known ? &*known : nullptr, name);
+  if (out.why == Spared::kNot && of_own_set(uid)) out = {.container = true, .why = Spared::kOwnPod};
+  return out;
+}
+
+// Who may make pods in the namespace of the daemon's could call one so, and it would be left alone.
+bool StandingBook::of_own_set(const std::string& uid) const {
+  const std::optional<Pod> own = pod(own_pod_);
+  const std::optional<Pod> other = own ? pod(uid) : std::nullopt;
+  if (!other || own->pod_namespace != other->pod_namespace) return false;
+  const std::string_view set = set_of(own->name);
+  return !set.empty() && set == set_of(other->name);
 }
 
 std::optional<Pod> StandingBook::pod(const std::string& uid) const {

@@ -101,6 +101,9 @@ class StandingBook {
   [[nodiscard]] Standing standing_of(const CgroupOwner& owner) const;
   // By the runtimes, else by the kubelet's directories.
   [[nodiscard]] std::optional<Pod> pod(const std::string& uid) const;
+  // Whether this pod is one of the set that the daemon's own pod is of: another version of it that
+  // comes or goes.
+  [[nodiscard]] bool of_own_set(const std::string& uid) const;
 
   // What may be done to a process of `owner` (null: the node's).
   [[nodiscard]] Permission permission(const CgroupOwner* owner, const Person& who) const;
@@ -113,6 +116,7 @@ class StandingBook {
   std::unordered_map<std::string, Pod> log_pods_;  // by uid
   Told told_;
   std::vector<FileId> executables_;
+  std::string own_pod_;
   std::uint32_t own_mount_ = mount_namespace_of(1);
 };
 

@@ -97,6 +97,32 @@ TEST_F(StandingBookTest, UsersAndExecutablesAreProtectedEverywhere) {
   EXPECT_EQ(in_pod(own).spared, Spared::kNot);
 }
 
+TEST_F(StandingBookTest, AnotherPodOfItsOwnSetIsAsItsOwn) {
+  const std::string own = "00000000-0000-4000-8000-000000000002";
+  ASSERT_EQ(setenv("POD_UID", own.c_str(), 1), 0);
+  settings_.protect.unclassified = config::Action::kReport;
+  book_.use(settings_);
+  unsetenv("POD_UID");
+  const auto spared = [&](const std::string& own_name, const std::string& other_namespace,
+                          const std::string& other_name) {
+    Told out;
+    out.pods[own] = {.pod_namespace = "miners", .name = own_name, .labels = {{}}};
+    out.pods[kUid] = {.pod_namespace = other_namespace, .name = other_name, .labels = {{}}};
+    out.all_answered = true;
+    book_.take(out);
+    return in_pod().spared;
+  };
+  EXPECT_EQ(spared("cryptnono-x4z2k", "miners", "cryptnono-b5c6d"), Spared::kOwnPod);
+  EXPECT_EQ(spared("cryptnono-x4z2k", "hub", "cryptnono-b5c6d"), Spared::kNot);
+  EXPECT_EQ(spared("cryptnono-x4z2k", "miners", "cryptnono-test-b5c6d"), Spared::kNot);
+  EXPECT_EQ(spared("cryptnono-x4z2k", "miners", "cryptnono-test"), Spared::kNot);
+  EXPECT_EQ(spared("cryptnono-x4z2k", "miners", "cryptnono-tests"), Spared::kNot);
+  EXPECT_EQ(spared("cryptnono-x4z2k", "miners", "jupyter-b5c6d"), Spared::kNot);
+  EXPECT_EQ(spared("cryptnono", "miners", "cryptnono"), Spared::kNot) << "nobody's set";
+  book_.take({.pods = {}, .containers = {}, .mounts = {}, .all_answered = true});
+  EXPECT_EQ(in_pod().spared, Spared::kNot) << "it does not know itself";
+}
+
 TEST_F(StandingBookTest, AsksV2FirstAndThenV1) {
   book_.use(settings_);
   book_.table().add(4 | kCgroupIdV1, "/docker/" + std::string(64, 'b'));

@@ -292,8 +292,10 @@ Result<void> Pins::pin(const Pinnable& object) {
     if (*object.owner_exit_link == nullptr)
       return fail_errno("cannot attach to sched_process_exit", errno);
   }
-  TRY(pin_map(object.events, fmt::format("{}{}-events", kMap, object.name)));
-  TRY(pin_map(object.decisions, fmt::format("{}{}-decisions", kMap, object.name)));
+  if (object.events != nullptr) {
+    TRY(pin_map(object.events, fmt::format("{}{}-events", kMap, object.name)));
+    TRY(pin_map(object.decisions, fmt::format("{}{}-decisions", kMap, object.name)));
+  }
   for (int i = 0; i < object.skeleton->prog_cnt; ++i) {
     bpf_link* link = *object.skeleton->progs[i].link;
     if (link == nullptr || bpf_link__pin_path(link) != nullptr) continue;

@@ -25,8 +25,8 @@ struct Pinnable {
   bpf_object_skeleton* skeleton = nullptr;
   pin_self* self = nullptr;
   bpf_map* active = nullptr;
-  bpf_map* about = nullptr;  // one for all objects of a daemon
-  bpf_map* events = nullptr;
+  bpf_map* about = nullptr;   // one for all objects of a daemon
+  bpf_map* events = nullptr;  // null: it has no rings
   bpf_map* decisions = nullptr;
   bpf_program* owner_exit = nullptr;  // of one object, attached by pin()
   bpf_link** owner_exit_link = nullptr;
@@ -80,6 +80,8 @@ class Pins {
   static pin_about about_of(const Earlier& earlier);
   // Removes an earlier daemon's pins: its programs end. Returns how many links there were.
   static Result<std::size_t> remove(const Earlier& earlier);
+  // Where names are: that of all daemons, and that of this one.
+  [[nodiscard]] std::vector<std::string> directories() const { return {directory_, own()}; }
   // What is pinned stays at the end.
   void keep() { kept_ = true; }
 

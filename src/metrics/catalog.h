@@ -68,6 +68,8 @@ enum class Metric : std::uint8_t {
   kPinned,
   kUnattendedSeconds,
   kTakenOver,
+  kGuardActive,
+  kGuardRefused,
   kScanSeconds,
   kDecisionSeconds,
   kLogLinesDropped,
@@ -129,6 +131,8 @@ inline constexpr std::array<std::string_view, 4> kLookupResult{"found", "unknown
 inline constexpr std::array<std::string_view, 2> kResponse{"kill-tree", "kill-container"};
 inline constexpr std::array<std::string_view, 2> kResponseFailure{"failed", "dropped"};
 inline constexpr std::array<std::string_view, 2> kTakenOverResult{"read", "dropped"};
+// process: a signal, ptrace, a limit, scheduling; object: a map, a program, a link.
+inline constexpr std::array<std::string_view, 3> kGuardTarget{"process", "object", "pin"};
 inline constexpr std::array<std::string_view, 2> kReloadResult{"success", "failure"};
 inline constexpr std::array<std::string_view, 4> kDeliveryResult{
     "sent", "refused", "dropped-queue-full", "dropped-gave-up"};
@@ -153,6 +157,7 @@ inline constexpr std::array<Label, 2> kLoss{
 inline constexpr std::array<Label, 2> kRules{
     {{"detector", values::kDetector}, {"kind", values::kRuleKind}}};
 inline constexpr std::array<Label, 1> kTakenOver{{{"result", values::kTakenOverResult}}};
+inline constexpr std::array<Label, 1> kGuard{{{"target", values::kGuardTarget}}};
 inline constexpr std::array<Label, 1> kReload{{{"result", values::kReloadResult}}};
 inline constexpr std::array<Label, 1> kCgroupKind{{{"kind", values::kCgroupKind}}};
 inline constexpr std::array<Label, 1> kLookup{{{"result", values::kLookupResult}}};
@@ -266,6 +271,11 @@ inline constexpr std::array<Description, static_cast<std::size_t>(Metric::kCount
      "How long the kernel side that this daemon took over was without a daemon"},
     {"cryptnono_taken_over_records_total", Type::kCounter, labels::kTakenOver,
      "Events that an earlier daemon's kernel side left; dropped: of another version's form"},
+    {"cryptnono_guard_active", Type::kGauge, labels::kNone,
+     "1 if containers are kept from tampering with the daemon and what it has in the kernel"},
+    {"cryptnono_guard_refused_total", Type::kCounter, labels::kGuard,
+     "Attempts of containers that were refused: on the daemon's process, its BPF objects, its "
+     "pins"},
     {"cryptnono_scan_duration_seconds", Type::kGauge, labels::kDetector,
      "Duration of the last scan of all processes"},
     {"cryptnono_exec_decision_seconds", Type::kHistogram, labels::kNone,

@@ -29,6 +29,7 @@ enum class Lack : std::uint8_t {
   kCgroupWrite,
   kCgroupEvents,
   kPins,
+  kGuard,  // wanted with guard.enabled; an addition too
   kRealTime,
   kLockedMemory,
   kCount
@@ -103,6 +104,10 @@ inline constexpr std::array<LackWords, static_cast<std::size_t>(Lack::kCount)> k
      "enforcement ends with the daemon: between its crash and the next start nothing is enforced",
      "mount a BPF file system at /sys/fs/bpf, in a container the node's; the reason says what is "
      "wrong with what is there"},
+    {"guard: refuse containers that tamper with it (lsm/task_kill, bpf_map and others)",
+     "a container with the node's pids and privileges can signal it, read its maps and remove its "
+     "pins",
+     "a kernel with bpf in lsm= on its command line"},
     {"real-time priority (CAP_SYS_NICE)",
      "RandomX is found later on a busy node, and decisions about allowed patterns may take "
      "milliseconds there",

@@ -39,7 +39,7 @@ WRONG = [
     ("detectors/execwhacker/configs/a", {"action": "shoot"}), ("state/hostPath", "var/lib"), ("priorityClass/value", 2_000_000_000),
     ("appArmorProfile/type", "unconfined"), ("test/string", "x"), ("pins/onStop", "never"), ("pins/unattended", "report"), ("test/timeoutSeconds", 0), ("terminationGracePeriodSeconds", -1),
     # Helm's way to take a default away, where something must be.
-    ("image", None), ("detectors", None), ("detectors/execwhacker", None), ("metrics", None), ("metrics/collector", None), ("test", None), ("state", None), ("pins", None),
+    ("image", None), ("detectors", None), ("detectors/execwhacker", None), ("metrics", None), ("metrics/collector", None), ("test", None), ("state", None), ("pins", None), ("guard", None),
     ("networkPolicy", None), ("detectors/execwhacker/containerdHostPath", None), ("rules", None), ("probes", None),
 ]
 

@@ -20,6 +20,8 @@ UNSEEN = {
     "cryptnono_monero_processes_spared_total", "cryptnono_monero_kill_seconds", "cryptnono_exec_decision_seconds",
     # For who looks into one hand-over, beside its log line.
     "cryptnono_pinned", "cryptnono_unattended_seconds", "cryptnono_taken_over_records_total",
+    # For who has BPF LSM and the guard.
+    "cryptnono_guard_active", "cryptnono_guard_refused_total",
     # For who tunes a detector.
     "cryptnono_monero_suspects", "cryptnono_monero_highest_spared_score", "cryptnono_flowkiller_counted_units",
     "process_virtual_memory_bytes", "process_max_fds",

@@ -73,6 +73,7 @@
 {{- with uniq $variables }}{{ $_ := set $containers "environment" . }}{{ end -}}
 {{- with $containers }}{{ $_ := set $out "containers" . }}{{ end -}}
 {{- if .Values.pins.enabled }}{{ $_ := set $out "pins" (dict "directory" "/sys/fs/bpf/cryptnono" "onStop" .Values.pins.onStop "unattended" .Values.pins.unattended) }}{{ end -}}
+{{- if .Values.guard.enabled }}{{ $_ := set $out "guard" (dict "enabled" true) }}{{ end -}}
 {{- with include "cryptnono.ports" . | fromJsonArray -}}
 {{- $listen := list -}}
 {{- range . }}{{ $listen = append $listen (printf ":%d" (int .)) }}{{ end -}}
