@@ -53,9 +53,9 @@ static __noinline bool in_force(void)
 	return !epoch || *epoch == self.epoch;
 }
 
-/* The current process is being killed, perhaps by the program of the daemon that this one takes over from, for this very
- * event: nothing is left to do or to tell. What is not pinned took over from nobody, and tells of each process that it
- * finds, whoever kills it. */
+/* The current process is being killed, perhaps by the program of the daemon that this one takes over from, for this
+ * very event: nothing is left to do or to tell. What is not pinned took over from nobody, and tells of each process
+ * that it finds, whoever kills it. */
 static __always_inline bool killed_by_previous(void)
 {
 	struct task_struct *task = current_task();

@@ -20,7 +20,8 @@ namespace cryptnono::commands {
 
 namespace {
 
-constexpr int kReadyTimeoutMs = 60'000;  // an emulated machine with Linux 5.10 needed more than 20 s
+constexpr int kReadyTimeoutMs =
+    60'000;  // an emulated machine with Linux 5.10 needed more than 20 s
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-/* A 32-bit program, without a libc, that executes its first argument with the banned word by its own system call gate. */
+/* A 32-bit program, without a libc, that executes its first argument with the banned word by its own system call gate.
+ */
 static const char word[] = "cryptnono.banned.string1";
 
 __asm__(".globl _start\n"
