@@ -20,10 +20,11 @@ def pytest_sessionstart(session):
     if len(guests) < len(matrix.table()):
         print(f"NARROWED by CRYPTNONO_GUESTS to {', '.join(guest.name for guest in guests)}", file=sys.stderr)
     try:
-        matrix.run(guests)
-    except subprocess.CalledProcessError as error:
+        kernels, disk = matrix.fetch(guests)
+    except subprocess.CalledProcessError as error:  # only this may be for want of a mirror; whatever fails later fails
         session.config.no_guests = f"no kernel could be fetched, is there a mirror? {error}"
         return
+    matrix.run(guests, kernels, disk)
     session.config.guests = guests
 
 

@@ -142,12 +142,15 @@ def start(guest, kernel, disk, payload):
         return machine.run(kernel, disk, own, work, f"cgroups={guest.cgroups} {guest.append}", guest.minutes, image=image)
 
 
-def run(guests):
+def fetch(guests):
+    """({name: directory} of the guests' kernels, their root disk). CalledProcessError: they cannot be had."""
+    return {name: machine.kernel(name) for name in dict.fromkeys(guest.kernel for guest in guests)}, machine.root_disk()
+
+
+def run(guests, kernels, disk):
     """Runs the guests, some at a time, and tells on stderr how it goes. OSError or CalledProcessError: a machine cannot be made."""
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True)
-    disk = machine.root_disk()
-    kernels = {name: machine.kernel(name) for name in dict.fromkeys(guest.kernel for guest in guests)}
     lock = threading.Lock()
     begin = time.monotonic()
 

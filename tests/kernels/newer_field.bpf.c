@@ -4,9 +4,12 @@
  * programs of bpf/ must never do. tests/kernels loads it in every guest, to see that such a mistake
  * is told, on the right kernels and by name.
  */
+// The first has what the others need.
+// clang-format off
+#include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include <linux/bpf.h>
+// clang-format on
 
 struct maple_tree {
   unsigned int ma_flags;
