@@ -232,7 +232,7 @@ Result<void> try_inotify() {
 // With the object that the kernel accepted (kernel/loops.h).
 template <typename Program>
 std::string loading(const std::string& detector, const Program& program) {
-  const std::string what = detector + ": load the program";
+  std::string what = detector + ": load the program";
   if (!program) return what;
   return what + " (" + std::string(kernel::name_of((*program)->loops())) + ')';
 }

@@ -21,13 +21,11 @@ namespace cryptnono::kernel {
 
 namespace {
 
-#ifndef MFD_EXEC
-constexpr unsigned MFD_EXEC = 0x0010U;  // Linux 6.3
-#endif
+constexpr unsigned kMfdExec = 0x0010U;  // MFD_EXEC, Linux 6.3; older headers lack it
 
 // Has the kernel look at a file that no format takes: ENOEXEC, and this process goes on.
 Result<void> execute_nothing() {
-  Fd file(memfd_create("nothing", MFD_CLOEXEC | MFD_EXEC));
+  Fd file(memfd_create("nothing", MFD_CLOEXEC | kMfdExec));
   if (!file && errno == EINVAL) file.reset(memfd_create("nothing", MFD_CLOEXEC));
   if (!file) return fail_errno("memfd_create", errno);
   std::array<char*, 2> arguments{const_cast<char*>("nothing"), nullptr};

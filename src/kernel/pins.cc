@@ -130,7 +130,8 @@ Result<std::size_t> remove_epoch(const std::string& path) {
   for (const std::string_view kind : {kLink, kMap, kAbout}) {
     for (const std::string& name : names) {
       if (!name.starts_with(kind)) continue;
-      if (unlink((path + "/" + name).c_str()) != 0) return fail_errno(path + "/" + name, errno);
+      const std::string pin = fmt::format("{}/{}", path, name);
+      if (unlink(pin.c_str()) != 0) return fail_errno(pin, errno);
       links += kind == kLink ? 1 : 0;
     }
   }

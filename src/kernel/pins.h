@@ -46,7 +46,7 @@ class Pins {
   // Makes the directory if it is not there, and holds it: no other daemon can meanwhile. Errors, in
   // words for an operator: it is not in a bpffs, others than root may write there, somebody else's
   // objects are in it, another daemon holds it.
-  static Result<std::unique_ptr<Pins>> open(const std::string& directory, bool make = true);
+  static Result<std::unique_ptr<Pins>> open(const std::string& path, bool make = true);
   ~Pins();
   Pins(const Pins&) = delete;
   Pins& operator=(const Pins&) = delete;
@@ -70,7 +70,7 @@ class Pins {
   // From this one store on every earlier daemon's hooks do nothing, and ours are in force.
   Result<void> switch_over();
   // Waits until no run of a hook is under way that began before the call.
-  Result<void> wait_for_hooks(const Pinnable& object) const;
+  [[nodiscard]] Result<void> wait_for_hooks(const Pinnable& object) const;
   // Hands what is in an earlier daemon's rings to `handler`, with the object's name. Call after
   // switch_over() and wait_for_hooks(). Returns the number of records; if it is not readable they
   // are only counted.

@@ -13,7 +13,7 @@ namespace cryptnono::kernel {
 namespace {
 
 constexpr std::uint32_t kLogStatistics = 4;  // BPF_LOG_STATS, kernel/bpf/verifier.c
-constexpr std::size_t kLogBytes = 64 * 1024;
+constexpr std::size_t kLogBytes = std::size_t{64} * 1024;
 // What libbpf puts where a field or a type of the program is not in this kernel.
 constexpr std::string_view kNoSuchField = "invalid func unknown#195896080";
 
