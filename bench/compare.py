@@ -9,7 +9,6 @@ import os
 import pathlib
 import shutil
 import statistics
-import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -32,8 +31,8 @@ def measured(build, work, rules):
         kernel = machine.kernel(KERNEL)
         headers = f"linux-headers-{(kernel / 'release').read_text().strip()}"
         disk = machine.root_disk(name="predecessor", packages=["python3-bpfcc", "python3-ahocorasick", "bpftrace", headers])
-    except subprocess.CalledProcessError:
-        return "no mirror of Debian's packages"
+    except machine.NoMirror as error:
+        return str(error)
     payload = work / "payload"
     payload.mkdir()
     machine.fill_payload(payload, build, tests=False)

@@ -87,8 +87,8 @@ def lsm(report, build, rounds):
         return
     try:
         kernel, disk = machine.kernel("6.1"), machine.root_disk()
-    except subprocess.CalledProcessError:
-        print("kernels.lsm: skipped, no mirror of Debian's packages")
+    except machine.NoMirror as error:
+        print(f"kernels.lsm: skipped, {error}")
         return
     with tempfile.TemporaryDirectory(prefix="cryptnono-bench-lsm-") as directory:
         payload = pathlib.Path(directory) / "payload"

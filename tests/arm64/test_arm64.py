@@ -5,7 +5,6 @@
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import xml.etree.ElementTree
 
@@ -57,8 +56,8 @@ def guest(request, tmp_path_factory):
         pytest.skip("build/arm64 has not been built (tests/arm64/run)")
     try:
         kernel, disk = machine.kernel(request.param, "arm64"), machine.root_disk("arm64")
-    except subprocess.CalledProcessError:
-        pytest.skip("no mirror of Debian's packages")
+    except machine.NoMirror as error:
+        pytest.skip(str(error))
     work = tmp_path_factory.mktemp("arm64")
     result = machine.run(kernel, disk, payload(work / "payload"), work / "machine", minutes=MINUTES, memory=MEMORY_MIB, arch="arm64")
     assert result.status is not None, f"it never came to its end:\n{result.console[-4000:]}\n{result.output}"

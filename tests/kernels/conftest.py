@@ -1,9 +1,9 @@
 """Runs the guests before the tests are collected: each test of a guest is one here, and which there are is known only then."""
 import os
 import shutil
-import subprocess
 import sys
 
+import machine
 import matrix
 import pytest
 
@@ -21,8 +21,8 @@ def pytest_sessionstart(session):
         print(f"NARROWED by CRYPTNONO_GUESTS to {', '.join(guest.name for guest in guests)}", file=sys.stderr)
     try:
         kernels, disk = matrix.fetch(guests)
-    except subprocess.CalledProcessError as error:  # only this may be for want of a mirror; whatever fails later fails
-        session.config.no_guests = f"no kernel could be fetched, is there a mirror? {error}"
+    except machine.NoMirror as error:
+        session.config.no_guests = str(error)
         return
     matrix.run(guests, kernels, disk)
     session.config.guests = guests

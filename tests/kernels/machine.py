@@ -19,8 +19,13 @@ STORE = pathlib.Path(os.environ.get("CRYPTNONO_KERNELS", ROOT / "build/kernels")
 # Release of Debian that has it. "newest" moves.
 SUITES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie", "newest": "sid"}
 # What the binary, the victims and the tests need. The binary's libraries are those that packaging/ knows as well.
-PACKAGES = """bash coreutils mount libc-bin dash sed grep gawk findutils tar gzip util-linux procps iproute2 kmod hostname python3 python3-pytest python3-yaml strace bpftool libc6-i386
+PACKAGES = """bash coreutils mount libc-bin dash sed grep gawk findutils tar gzip util-linux procps iproute2 kmod hostname python3 python3-pytest python3-yaml strace bpftool
     libbpf1 libelf1 libyaml-0-2 libre2-9 libcurl4 libprometheus-cpp-core1.0 libprotobuf-lite32 libnghttp2-14 libsodium23 libssl3 libfmt9 librandomx-dev ca-certificates age""".split()
+OF_ARCHITECTURE = {"amd64": ["libc6-i386"], "arm64": []}
+
+
+class NoMirror(Exception):
+    """There is no mirror of Debian's packages, and nothing of before."""
 
 
 # Of what costs most in emulation, and changes nothing that is tested: clearing all memory, and barriers against a processor's speculation.
@@ -35,16 +40,24 @@ class Result:
     files: pathlib.Path  # what it left in /run/results
 
 
+def fetch(*arguments):
+    """NoMirror, or CalledProcessError: there is one, and something else is wrong."""
+    done = subprocess.run([HERE / "debian", *arguments], check=False, stdout=sys.stderr)
+    if done.returncode == 75:
+        raise NoMirror("no mirror of Debian's packages")
+    done.check_returncode()
+
+
 def kernel(name, arch="amd64"):
     """Directory of a kernel; fetched if it is not there, or no longer the current one of its suite."""
     directory = STORE / (name if arch == "amd64" else f"{name}-{arch}")
-    subprocess.run([HERE / "debian", "kernel", SUITES[name], arch, directory], check=True, stdout=sys.stderr)
+    fetch("kernel", SUITES[name], arch, directory)
     return directory
 
 
 def root_disk(arch="amd64", name="root", packages=()):
     directory = STORE / f"{name}-{arch}"
-    subprocess.run([HERE / "debian", "root", arch, directory, *PACKAGES, *packages], check=True, stdout=sys.stderr)
+    fetch("root", arch, directory, *PACKAGES, *OF_ARCHITECTURE[arch], *packages)
     return directory / "disk"
 
 

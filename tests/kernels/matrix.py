@@ -143,7 +143,7 @@ def start(guest, kernel, disk, payload):
 
 
 def fetch(guests):
-    """({name: directory} of the guests' kernels, their root disk). CalledProcessError: they cannot be had."""
+    """({name: directory} of the guests' kernels, their root disk). Errors: those of machine.fetch."""
     return {name: machine.kernel(name) for name in dict.fromkeys(guest.kernel for guest in guests)}, machine.root_disk()
 
 
