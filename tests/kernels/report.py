@@ -24,7 +24,8 @@ tried there.
 SETS = {"exec": "banned execs", "many": "1,000 execs under load", "decisions": "user space's decisions", "cgroups": "scopes", "randomx": "RandomX",
         "connects": "banned connects and scans", "lsm": "BPF LSM", "guard": "guard", "pins": "pins"}
 ALIASES = {"connects-seen": "connects", "pins-more": "pins"}  # what is left of a kind where a kernel gives less
-HOOKS = {"tcpflowkiller: kill where it refuses": "refuses, and kills at once", "tcpflowkiller: refuse connects": "refuses; user space kills",
+HOOKS = {"tcpflowkiller: refuse and kill in one": "refuses, and kills at once (BPF LSM)",
+         "tcpflowkiller: kill where it refuses": "refuses, and kills at once", "tcpflowkiller: refuse connects": "refuses; user space kills",
          "tcpflowkiller: see connects": "kills; the first packet leaves"}
 
 
@@ -44,14 +45,17 @@ def state(lines, what):
 
 
 def detectors(guest):
-    """What each of the three is, in a few words."""
+    """What each of the three does, by its best hook, in a few words; and in which form their loops are."""
     lines = doctor_lines(guest.said("doctor"))
 
     def of(*needed):
-        states = [state(lines, each) for each in needed]
-        return "yes" if all(each == "ok" for each in states) else "no"
+        return all(state(lines, each) == "ok" for each in needed)
     flow = next((words for what, words in HOOKS.items() if state(lines, what) == "ok"), "no")
-    return (of("execwhacker: load", "execwhacker: attach"), of("monero: load", "monero: rounding modes"), flow)
+    execs = "no"
+    if of("execwhacker: load", "execwhacker: attach"):
+        execs = "refuses (BPF LSM)" if of("execwhacker: refuse execs") else "kills before the first instruction"
+    loops = re.search(r"^ok +execwhacker: load the program \((.*)\)$", guest.said("doctor"), re.MULTILINE)
+    return execs, "kills" if of("monero: load", "monero: rounding modes") else "no", flow, loops[1] if loops else ""
 
 
 def verdict(guest, data, names):
@@ -81,7 +85,7 @@ def configuration(guest):
 
 
 def row(cells):
-    return "| " + " | ".join(cells) + " |\n"
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
 def text(guests):
@@ -93,8 +97,8 @@ def text(guests):
         if guest.tests or guest.absent:
             cells = [verdict(guest, data, {name, *(alias for alias, stands in ALIASES.items() if stands == name)}) for name in SETS]
             out += row(configuration(guest) + cells)
-    out += "\n## What each kernel gives\n\nWhat `doctor` says there. tcpflowkiller is told by its best hook.\n\n"
-    out += row(["kernel", "cgroups", "BPF LSM", "lockdown", "BTF", "execwhacker", "monero", "tcpflowkiller", "`doctor`"]) + row(["---"] * 9)
+    out += "\n## What each kernel gives\n\nWhat `doctor` says there, each detector by its best hook. Loops: in which form the kernel takes them ([ADR 16](adr/0016-old-kernels.md)).\n\n"
+    out += row(["kernel", "cgroups", "BPF LSM", "lockdown", "BTF", "execwhacker", "monero", "tcpflowkiller", "loops", "`doctor`"]) + row(["---"] * 10)
     for guest in guests:
         exits = guest.status("doctor")
         out += row(configuration(guest) + ["yes" if guest.btf else "no", *detectors(guest), f"exit {exits}"])
