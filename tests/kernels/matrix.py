@@ -163,6 +163,10 @@ def run(guests, kernels, disk):
         since = time.monotonic()
         try:
             result = start(guest, kernels[guest.kernel], disk, payload)
+            if result.status is None and "GUEST" not in result.console:
+                # A kernel that panics over a timer of the emulated machine, on a busy one: nothing of ours has run yet.
+                say(guest, "did not come up, starts again: " + " ".join(result.console.split()[-30:]))
+                result = start(guest, kernels[guest.kernel], disk, payload)
         except (OSError, subprocess.CalledProcessError) as error:  # costs this guest alone, which then fails
             say(guest, f"could not be started: {error}")
             return
