@@ -144,7 +144,10 @@ def start(guest, kernel, disk, payload):
 
 def fetch(guests):
     """({name: directory} of the guests' kernels, their root disk). Errors: those of machine.fetch."""
-    return {name: machine.kernel(name) for name in dict.fromkeys(guest.kernel for guest in guests)}, machine.root_disk()
+    names = list(dict.fromkeys(guest.kernel for guest in guests))
+    with concurrent.futures.ThreadPoolExecutor() as pool:  # each has a directory, and an apt, of its own
+        disk = pool.submit(machine.root_disk)
+        return dict(zip(names, pool.map(machine.kernel, names))), disk.result()
 
 
 def run(guests, kernels, disk):
