@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from conftest import B, cgroup2
+from conftest import B, cgroup2, wait_until
 from test_protection import run_in
 
 SHELL = "while :; do sleep 0.05; done"
@@ -118,8 +118,9 @@ def test_a_protected_process_in_the_container_keeps_it(start, containerd):
     """The first process of the container is a protected executable: the container is refused whole, and says so."""
     pod = containerd.pod("kept", "hub")
     pid = containerd.pid_of(containerd.container(pod, "notebook", ["/pause"]))
-    path = next(p for p in pathlib.Path(containerd.root).rglob("pause")
-                if p.is_file() and os.stat(p).st_ino == os.stat(f"/proc/{pid}/exe").st_ino)
+    # The runtime has only let it go: for a moment more it is the runtime's own program.
+    path = wait_until(lambda: next((p for p in pathlib.Path(containerd.root).rglob("pause")
+                                    if p.is_file() and os.stat(p).st_ino == os.stat(f"/proc/{pid}/exe").st_ino), None))
     watched = start(f"execwhacker: {{action: kill-container}}\nprotect: {{executables: [{path}]}}")
     assert run_in(pid, ["/tell", B]) == -9
     line = watched.wait_for(action="killed")
