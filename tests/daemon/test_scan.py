@@ -87,7 +87,7 @@ def test_the_same_destination_again_is_none(daemon, net, spawn):
     watched = daemon(config())
     code = f"import socket\nfor i in range(200): socket.socket().connect_ex(('{PUBLIC}', 8000))"
     assert spawn(net.client(["/usr/bin/python3", "-c", code])) == 0
-    assert watched.count(detector="tcpflowkiller") == 0
+    assert watched.count(reason="scan") == 0
 
 
 def test_all_at_once(daemon, scan):

@@ -13,13 +13,15 @@
 
 int main(int argc, char **argv)
 {
-	static char word[256];
+	const size_t size = 256;
+	/* Of a file's mapping, as the program's own data are, /proc/PID/cmdline shows nothing. */
+	char *word = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	size_t room;
 
-	if (argc < 4)
+	if (argc < 4 || word == MAP_FAILED)
 		return 2;
 	room = strlen(argv[1]);
-	strncpy(word, argv[2], sizeof(word) - 1);
+	strncpy(word, argv[2], size - 1);
 	word[strlen(word) - 1] = '1';
 	usleep(500 * 1000);
 	if (argv[3][0] == 'm') {
