@@ -314,7 +314,8 @@ def test_a_second_daemon_waits_for_the_first(pinning, sandbox, directory):
     refused(second, f"another daemon uses {directory}")
     with Storm(sandbox) as both:
         time.sleep(1)
-    assert first.count(action="killed") == second.count(action="killed") == both.deaths()  # side by side each tells of what it finds
+    # Side by side each tells of what it finds. What BPF LSM's hook has refused nobody else finds, and the program that was attached last comes first there.
+    assert first.count(action="killed") in (0, both.deaths()) and second.count(action="killed") == both.deaths()
     with Storm(sandbox) as both:
         crash(first)
         second.wait_for(action="taken-over")
