@@ -21,9 +21,9 @@ test: build ## run every test that this machine can run
 	@scripts/run_tests $(CURDIR)/$(BUILD)
 	@scripts/check_leftovers
 
-test-kernels: build ## run the daemon's tests on each kernel that is promised, emulated (GUESTS=NAME,...: fewer; WRITE=1: docs/kernels.md)
+test-kernels: build ## run the daemon's tests on each kernel that is promised, emulated (GUESTS=NAME,...: fewer; MORE=1: all; WRITE=1: docs/kernels.md)
 	@scripts/install_packages kernels
-	@CRYPTNONO_GUESTS=$(GUESTS) CRYPTNONO_WRITE=$(WRITE) scripts/run_tests $(CURDIR)/$(BUILD) -R '^kernels$$'
+	@CRYPTNONO_GUESTS=$(GUESTS) CRYPTNONO_MORE=$(MORE) CRYPTNONO_WRITE=$(WRITE) scripts/run_tests $(CURDIR)/$(BUILD) -R '^kernels$$'
 
 run: build ## run the daemon in the foreground, in a cgroup made for it (SCOPE=host: the whole machine)
 	@scripts/run_daemon $(BINARY)

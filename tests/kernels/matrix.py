@@ -7,6 +7,7 @@ A guest has
   append    for the kernel's command line
   btf       false: boots the kernel as an ELF without BTF (without_btf)
   tests     names of `sets`, which are lists of pytest's names of tests
+  more      the same, with CRYPTNONO_MORE=1 alone
   doctor    {status: what `doctor` exits with, says: [texts that it must have], reason: why that is right}; status 0 if it is not there
   run       the same of `run`, which is then tried without tests; the daemon must have ended by itself
   demo      the same of `demo`, without the miners, whose start takes long there; test_randomx.py has them
@@ -33,7 +34,8 @@ BUILD = pathlib.Path(os.environ.get("CRYPTNONO_BUILD", machine.ROOT / "build/rel
 RESULTS = machine.STORE / "results"
 SLOW = os.environ.get("CRYPTNONO_SLOW", "10")
 AT_ONCE = 2
-KEYS = {"name", "kernel", "cgroups", "append", "btf", "tests", "doctor", "run", "demo", "minutes"}
+MORE = os.environ.get("CRYPTNONO_MORE") == "1"
+KEYS = {"name", "kernel", "cgroups", "append", "btf", "tests", "more", "doctor", "run", "demo", "minutes"}
 
 
 @dataclasses.dataclass
@@ -48,7 +50,7 @@ class Guest:
     doctor: dict = dataclasses.field(default_factory=dict)
     run: dict | None = None
     demo: dict | None = None
-    minutes: float = 20
+    minutes: float = 60 if MORE else 20
 
     @property
     def files(self):
@@ -100,10 +102,11 @@ def table(path=HERE / "guests.yaml"):
     for entry in data["guests"]:
         if unknown := set(entry) - KEYS:
             raise ValueError(f"{entry.get('name')}: unknown keys {sorted(unknown)}")
+        more = entry.pop("more", [])
         guest = Guest(**entry)
         if guest.kernel not in machine.SUITES or guest.cgroups not in ("v2", "v1", "hybrid"):
             raise ValueError(f"{guest.name}: no such kernel or cgroups")
-        wanted = list(dict.fromkeys(test for name in guest.tests for test in data["sets"][name]))
+        wanted = list(dict.fromkeys(test for name in guest.tests + more * MORE for test in data["sets"][name]))
         there = {test: (machine.ROOT / "tests/daemon" / test.split("::")[0]).exists() for test in wanted}
         guest.tests = [test for test in wanted if there[test]]
         guest.absent = sorted({test.split("::")[0] for test in wanted if not there[test]})

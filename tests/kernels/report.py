@@ -23,7 +23,7 @@ tried there.
 """
 SETS = {"exec": "banned execs", "many": "1,000 execs under load", "decisions": "user space's decisions", "cgroups": "scopes", "randomx": "RandomX",
         "connects": "banned connects and scans", "lsm": "BPF LSM", "guard": "guard", "pins": "pins"}
-ALIASES = {"connects-seen": "connects", "pins-more": "pins"}  # what is left of a kind where a kernel gives less
+ALIASES = {"connects-seen": "connects"}  # what is left of a kind where a kernel gives less
 HOOKS = {"tcpflowkiller: refuse and kill in one": "refuses, and kills at once (BPF LSM)",
          "tcpflowkiller: kill where it refuses": "refuses, and kills at once", "tcpflowkiller: refuse connects": "refuses; user space kills",
          "tcpflowkiller: see connects": "kills; the first packet leaves"}
