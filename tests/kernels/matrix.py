@@ -50,7 +50,7 @@ class Guest:
     doctor: dict = dataclasses.field(default_factory=dict)
     run: dict | None = None
     demo: dict | None = None
-    minutes: float = 60 if MORE else 20
+    minutes: float = 60 if MORE else 25
 
     @property
     def files(self):
