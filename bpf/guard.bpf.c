@@ -40,8 +40,7 @@ struct {
 
 static __always_inline bool is_daemon(const struct task_struct *task)
 {
-	return owner.pid && (__u32)BPF_CORE_READ(task, tgid) == owner.pid &&
-	       BPF_CORE_READ(task, group_leader, start_boottime) == owner.start;
+	return owner.pid && (__u32)BPF_CORE_READ(task, tgid) == owner.pid && start_boottime(task) == owner.start;
 }
 
 /*
@@ -78,7 +77,7 @@ SEC("raw_tp")
 int guard_owner(void *context)
 {
 	owner.pid = bpf_get_current_pid_tgid() >> 32;
-	owner.start = BPF_CORE_READ(current_task(), group_leader, start_boottime);
+	owner.start = start_boottime(current_task());
 	return 0;
 }
 

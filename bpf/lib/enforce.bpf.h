@@ -60,12 +60,6 @@ enum enforcement {
 	ENFORCE_FAILED,	 /* the kernel would not take the signal */
 };
 
-static __always_inline __u64 start_boottime(struct task_struct *task)
-{
-	/* Called real_start_time before 5.5, which is older than what we promise. */
-	return BPF_CORE_READ(task, group_leader, start_boottime);
-}
-
 static __always_inline bool current_protected(void)
 {
 	struct task_struct *task = current_task();
