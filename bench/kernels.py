@@ -18,12 +18,11 @@ SWITCH = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
 
 
 def run_totals(names):
-    """{name: (ns, runs)} of the programs of these names, each summed over all that are loaded."""
-    out = dict.fromkeys(names, (0, 0))
+    """{name: ns that the programs of this name have run, summed over all that are loaded}."""
+    out = dict.fromkeys(names, 0)
     for each in json.loads(subprocess.run(["bpftool", "-j", "prog", "show"], capture_output=True, text=True, check=True).stdout):
         if (name := each.get("name")) in out:
-            ns, runs = out[name]
-            out[name] = (ns + each.get("run_time_ns", 0), runs + each.get("run_cnt", 0))
+            out[name] += each.get("run_time_ns", 0)
     return out
 
 
@@ -36,7 +35,7 @@ def ns_per_exec(names, storm):
         after = run_totals(names)
     finally:
         SWITCH.write_text("0")
-    return {name: (after[name][0] - before[name][0]) / EXECS for name in names}
+    return {name: (after[name] - before[name]) / EXECS for name in names}
 
 
 def storm(build, procs):

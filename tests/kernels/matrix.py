@@ -106,7 +106,7 @@ def table(path=HERE / "guests.yaml"):
         guest = Guest(**entry)
         if guest.kernel not in machine.SUITES or guest.cgroups not in ("v2", "v1", "hybrid"):
             raise ValueError(f"{guest.name}: no such kernel or cgroups")
-        wanted = list(dict.fromkeys(test for name in guest.tests + more * MORE for test in data["sets"][name]))
+        wanted = list(dict.fromkeys(test for name in guest.tests + (more if MORE else []) for test in data["sets"][name]))
         there = {test: (machine.ROOT / "tests/daemon" / test.split("::")[0]).exists() for test in wanted}
         guest.tests = [test for test in wanted if there[test]]
         guest.absent = sorted({test.split("::")[0] for test in wanted if not there[test]})
