@@ -22,7 +22,7 @@
 /* The direct map begins above this with 4 levels, and below it with 5. */
 #define LOWEST_OF_4_LEVELS 0xffff800000000000ULL
 
-/* State that changes in loops: in map memory, see cmdline.bpf.h. */
+/* State that changes in loops: in map memory, see exec_scratch.bpf.h. */
 struct page_walk {
 	__u64 base; /* page_offset_base */
 	__u64 root; /* the table of the highest level, as the kernel addresses it */
