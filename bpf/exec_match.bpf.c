@@ -91,19 +91,6 @@ static __always_inline __u32 capture(struct exec_context *exec, enum memory memo
 	return used + argv_bytes;
 }
 
-static __always_inline void describe(struct exec_event *event, __u32 slot)
-{
-	struct task_struct *task = current_task();
-
-	event->start_boottime_ns = start_boottime(task);
-	event->cgroup_id = bpf_get_current_cgroup_id();
-	event->pid = bpf_get_current_pid_tgid() >> 32;
-	event->ppid = BPF_CORE_READ(task, real_parent, tgid);
-	event->uid = (__u32)bpf_get_current_uid_gid();
-	bpf_get_current_comm(event->comm, sizeof(event->comm));
-	put_origin(slot);
-}
-
 static __always_inline void act(struct exec_event *event, const struct place *place, struct exec_stats *stats,
 				bool defer)
 {
@@ -229,7 +216,7 @@ int BPF_PROG(exec_match, struct task_struct *task, pid_t old_pid, struct linux_b
 	defer = defer && !canary && !(banned && decided_by_kernel());
 	act(event, &place, counters, defer);
 	if (event->verdict) {
-		describe(event, exec.slot);
+		put_origin(exec.slot);
 		tell(&exec, counters, MEMORY_CURRENT);
 	}
 	return 0;

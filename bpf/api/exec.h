@@ -36,27 +36,21 @@ enum exec_verdict {
 #define EXEC_UNREADABLE 16U  /* part of the arguments could not be read in the kernel (paged out) */
 
 struct exec_event {
-	__u64 time_ns;		 /* CLOCK_MONOTONIC, when the hook began */
-	__u64 start_boottime_ns; /* with pid: the identity of the process */
-	__u64 cgroup_id;	 /* v2 */
-	__u64 unit;		 /* of the blast-radius limit: a container's cgroup id, or LIMIT_UNIT_USER | uid */
-	__u64 groups;		 /* mask of the rule groups that were hit */
-	__u32 rule;		 /* in the rules of `generation` */
+	__u64 time_ns; /* CLOCK_MONOTONIC, when the hook began */
+	__u64 unit;    /* of the blast-radius limit: a container's cgroup id, or LIMIT_UNIT_USER | uid */
+	__u64 groups;  /* mask of the rule groups that were hit */
+	__u32 rule;    /* in the rules of `generation` */
 	__u32 generation;
-	__u32 pid;
-	__u32 ppid;
-	__u32 uid;
 	__u32 argv_bytes; /* of the whole argument area */
 	__u32 argv_captured;
+	__u32 signal_after_ns; /* EXEC_KILLED: from time_ns until the signal was sent; at most 2^32 - 1 */
 	__u16 filename_bytes;
 	__u16 path_bytes;
 	__u8 verdict; /* enum exec_verdict */
 	__u8 flags;
 	__u8 spared_why; /* enum spared_why */
-	__u8 pad;
-	__u32 signal_after_ns; /* EXEC_KILLED: from time_ns until the signal was sent; at most 2^32 - 1 */
-	char comm[16];
-	struct origin origin;
+	__u8 pad[5];
+	struct origin origin; /* and who it was */
 };
 
 /* Per CPU, monotonic. */
@@ -76,10 +70,9 @@ struct exec_stats {
 	__u64 unproven;	      /* execs that exec_refuse could not read and left to exec_match */
 };
 
-MATCH_ASSERT(sizeof(struct exec_event) == 96 + sizeof(struct origin));
-MATCH_ASSERT(__builtin_offsetof(struct exec_event, rule) == 40);
-MATCH_ASSERT(__builtin_offsetof(struct exec_event, verdict) == 72);
-MATCH_ASSERT(__builtin_offsetof(struct exec_event, comm) == 80);
+MATCH_ASSERT(sizeof(struct exec_event) == 56 + sizeof(struct origin));
+MATCH_ASSERT(__builtin_offsetof(struct exec_event, rule) == 24);
+MATCH_ASSERT(__builtin_offsetof(struct exec_event, verdict) == 48);
 MATCH_ASSERT(sizeof(struct exec_stats) == 104);
 
 #endif

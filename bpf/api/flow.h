@@ -166,17 +166,13 @@ enum flow_hook {
  * of the argument area. */
 struct flow_event {
 	__u64 time_ns; /* CLOCK_MONOTONIC, in the hook, when the address had been found */
-	__u64 start_boottime_ns;
-	__u64 cgroup_id;
-	__u64 unit;   /* of the limit */
-	__u64 groups; /* mask of FLOW_GROUP_*: those that ban it, or FLOW_GROUP_SCAN */
+	__u64 unit;    /* of the limit */
+	__u64 groups;  /* mask of FLOW_GROUP_*: those that ban it, or FLOW_GROUP_SCAN */
 	__u8 addr[16];
 	__u32 generation;
-	__u32 pid;
-	__u32 ppid;
-	__u32 uid;
 	__u32 argv_bytes;
 	__u32 argv_captured;
+	__u32 signal_after_ns; /* FLOW_KILLED: from time_ns until the signal was sent; at most 2^32 - 1 */
 	__u16 path_bytes;
 	__u16 pairs;
 	__u16 port;
@@ -185,10 +181,8 @@ struct flow_event {
 	__u8 hook;
 	__u8 flags;
 	__u8 spared_why; /* enum spared_why */
-	__u8 pad;
-	__u32 signal_after_ns; /* FLOW_KILLED: from time_ns until the signal was sent; at most 2^32 - 1 */
-	char comm[16];
-	struct origin origin;
+	__u8 pad[5];
+	struct origin origin; /* and who it was */
 };
 
 /* Per CPU, monotonic. */
@@ -213,7 +207,7 @@ MATCH_ASSERT(sizeof(struct flow_settings) == 40);
 MATCH_ASSERT(sizeof(struct flow_pair) == 32);
 MATCH_ASSERT(sizeof(struct flow_unit) == 56 + FLOW_PAIRS * 32);
 MATCH_ASSERT(sizeof(struct flow_pending) == 40);
-MATCH_ASSERT(sizeof(struct flow_event) == 112 + sizeof(struct origin));
-MATCH_ASSERT(__builtin_offsetof(struct flow_event, verdict) == 87);
+MATCH_ASSERT(sizeof(struct flow_event) == 72 + sizeof(struct origin));
+MATCH_ASSERT(__builtin_offsetof(struct flow_event, verdict) == 63);
 
 #endif

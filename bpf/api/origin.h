@@ -15,9 +15,9 @@
 /* Levels of the cgroup tree in a path; of a deeper one user space asks by its id. */
 #define ORIGIN_DEPTH 16
 
-struct origin_ancestor {
-	__u64 start_boottime_ns;
-	__u64 cgroup_id; /* v2 */
+struct origin_process {
+	__u64 start_boottime_ns; /* with pid: its identity */
+	__u64 cgroup_id;	 /* v2 */
 	__u32 pid;
 	__u32 uid;
 	__u32 level; /* of its pid namespace, and its pid there */
@@ -26,9 +26,10 @@ struct origin_ancestor {
 };
 
 struct origin {
-	struct origin_ancestor ancestors[ORIGIN_ANCESTORS]; /* the parent first */
+	struct origin_process self;
+	struct origin_process ancestors[ORIGIN_ANCESTORS]; /* the parent first */
 	__u32 ancestor_count;
-	__u32 level;	/* of the process itself */
+	__u32 ppid;	/* also where there is no ancestor to tell of */
 	__u16 v2_bytes; /* of `v2`, without a NUL; 0: not known, or incomplete */
 	__u16 v1_bytes;
 	__u32 pad;
@@ -36,8 +37,8 @@ struct origin {
 	char v1[ORIGIN_PATH]; /* in the hierarchy of enforce_config.v1_hierarchy */
 };
 
-MATCH_ASSERT(sizeof(struct origin_ancestor) == 48);
-MATCH_ASSERT(__builtin_offsetof(struct origin, v2) == ORIGIN_ANCESTORS * 48 + 16);
-MATCH_ASSERT(sizeof(struct origin) == ORIGIN_ANCESTORS * 48 + 16 + 2 * ORIGIN_PATH);
+MATCH_ASSERT(sizeof(struct origin_process) == 48);
+MATCH_ASSERT(__builtin_offsetof(struct origin, v2) == (1 + ORIGIN_ANCESTORS) * 48 + 16);
+MATCH_ASSERT(sizeof(struct origin) == (1 + ORIGIN_ANCESTORS) * 48 + 16 + 2 * ORIGIN_PATH);
 
 #endif

@@ -105,7 +105,7 @@ static __noinline int new_name(struct exec_event *event, struct linux_binprm *bp
 		search.name = search.base = bprm->filename;
 		loop(EXEC_PATH_MAX, name_step, &search);
 	}
-	bpf_probe_read_kernel_str(event->comm, sizeof(event->comm), search.base);
+	bpf_probe_read_kernel_str(event->origin.self.comm, sizeof(event->origin.self.comm), search.base);
 	return 0;
 }
 
@@ -174,7 +174,7 @@ static __always_inline bool refuse_exec(struct linux_binprm *bprm, struct exec_s
 		event->flags |= EXEC_PATH_CUT;
 	else if (file_trusted(file))
 		event->flags |= EXEC_PATH_TRUSTED;
-	describe(event, slot);
+	put_origin(slot);
 	new_name(event, bprm);
 	tell(&exec, counters, MEMORY_WALKED);
 	return true;

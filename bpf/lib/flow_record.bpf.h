@@ -132,19 +132,6 @@ static __always_inline __u32 put_argv(struct flow_scratch *scratch, __u32 used)
 	return used + bytes;
 }
 
-static __always_inline void put_process(struct flow_event *event, __u32 slot)
-{
-	struct task_struct *task = current_task();
-
-	event->start_boottime_ns = start_boottime(task);
-	event->cgroup_id = bpf_get_current_cgroup_id();
-	event->pid = bpf_get_current_pid_tgid() >> 32;
-	event->ppid = BPF_CORE_READ(task, real_parent, tgid);
-	event->uid = (__u32)bpf_get_current_uid_gid();
-	bpf_get_current_comm(event->comm, sizeof(event->comm));
-	put_origin(slot);
-}
-
 /* What is said about a connect. */
 struct flow_report {
 	const struct flow_act *act;
@@ -190,7 +177,7 @@ static __noinline int tell(const struct flow_report *report)
 	act = report->act;
 	event = &scratch->event;
 	__builtin_memset(event, 0, __builtin_offsetof(struct flow_event, origin));
-	put_process(event, scratch->index);
+	put_origin(scratch->index);
 	__builtin_memcpy(event->addr, act->addr, 16);
 	event->time_ns = report->time_ns;
 	event->signal_after_ns = report->signal_after_ns;

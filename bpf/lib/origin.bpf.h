@@ -78,21 +78,25 @@ struct ancestor_walk {
 	struct origin *origin;
 };
 
+/* Of the leader of its threads. */
+static __always_inline void put_process(struct origin_process *out, struct task_struct *leader)
+{
+	out->pid = BPF_CORE_READ(leader, tgid);
+	out->start_boottime_ns = BPF_CORE_READ(leader, start_boottime);
+	out->cgroup_id = BPF_CORE_READ(leader, cgroups, dfl_cgrp, kn, id);
+	out->uid = BPF_CORE_READ(leader, cred, uid.val);
+	innermost_pid(leader, &out->innermost_pid, &out->level);
+	BPF_CORE_READ_STR_INTO(&out->comm, leader, comm);
+}
+
 static int put_ancestor(__u32 index, struct ancestor_walk *walk)
 {
 	struct task_struct *task = walk->task;
 	struct task_struct *parent = BPF_CORE_READ(task, real_parent, group_leader);
-	struct origin_ancestor *out;
 
 	if (!parent || parent == task || index >= ORIGIN_ANCESTORS || !BPF_CORE_READ(parent, tgid))
 		return 1;
-	out = &walk->origin->ancestors[index & (ORIGIN_ANCESTORS - 1)];
-	out->pid = BPF_CORE_READ(parent, tgid);
-	out->start_boottime_ns = BPF_CORE_READ(parent, start_boottime);
-	out->cgroup_id = BPF_CORE_READ(parent, cgroups, dfl_cgrp, kn, id);
-	out->uid = BPF_CORE_READ(parent, cred, uid.val);
-	innermost_pid(parent, &out->innermost_pid, &out->level);
-	BPF_CORE_READ_STR_INTO(&out->comm, parent, comm);
+	put_process(&walk->origin->ancestors[index & (ORIGIN_ANCESTORS - 1)], parent);
 	walk->origin->ancestor_count = index + 1;
 	walk->task = parent;
 	return 0;
@@ -103,7 +107,7 @@ static __always_inline struct origin *origin_of(__u32 slot);
 static __always_inline struct origin_names *origin_names_of(__u32 slot);
 
 /* Functions of their own, so that what one has on the stack is not there in the other. */
-SUBPROGRAM int put_ancestors(__u32 slot)
+SUBPROGRAM int put_processes(__u32 slot)
 {
 	struct task_struct *task = current_task();
 	struct origin *origin = origin_of(slot);
@@ -112,9 +116,13 @@ SUBPROGRAM int put_ancestors(__u32 slot)
 	if (!origin)
 		return 0;
 	walk.task = BPF_CORE_READ(task, group_leader);
+	put_process(&origin->self, walk.task);
+	/* What this thread is called, and acts as: it may differ from the leader. */
+	bpf_get_current_comm(origin->self.comm, sizeof(origin->self.comm));
+	origin->self.uid = (__u32)bpf_get_current_uid_gid();
+	origin->ppid = BPF_CORE_READ(task, real_parent, tgid);
 	origin->ancestor_count = 0;
 	origin->pad = 0;
-	origin->level = BPF_CORE_READ(task, thread_pid, level);
 	loop(ORIGIN_ANCESTORS, put_ancestor, &walk);
 	return 0;
 }
@@ -134,7 +142,7 @@ SUBPROGRAM int put_cgroup_paths(__u32 slot)
 /* Into the record of `slot`. */
 static __always_inline void put_origin(__u32 slot)
 {
-	put_ancestors(slot);
+	put_processes(slot);
 	put_cgroup_paths(slot);
 }
 

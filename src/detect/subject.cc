@@ -32,28 +32,36 @@ std::vector<Ancestor> read_ancestors(const proc::ProcReader& reader, pid_t ppid)
   return out;
 }
 
+std::string comm_of(const origin_process& record) {
+  return {record.comm, strnlen(record.comm, sizeof record.comm)};
+}
+
 }  // namespace
 
-Origin origin_of(const origin& record) {
-  Origin out;
+void read_origin(const origin& record, Subject& out) {
+  out.pid = static_cast<pid_t>(record.self.pid);
+  out.start_ticks = boottime_ns_to_ticks(record.self.start_boottime_ns);
+  out.ppid = static_cast<pid_t>(record.ppid);
+  out.uid = record.self.uid;
+  out.comm = comm_of(record.self);
+  out.cgroup_id = record.self.cgroup_id;
   const auto text = [](const char* begin, std::size_t bytes) {
     return std::string(begin, std::min<std::size_t>(bytes, ORIGIN_PATH));
   };
-  out.cgroup = text(record.v2, record.v2_bytes);
-  out.cgroup_v1 = text(record.v1, record.v1_bytes);
-  out.level = record.level;
+  out.origin.cgroup = text(record.v2, record.v2_bytes);
+  out.origin.cgroup_v1 = text(record.v1, record.v1_bytes);
+  out.origin.level = record.self.level;
   const std::size_t count = std::min<std::size_t>(record.ancestor_count, ORIGIN_ANCESTORS);
   for (std::size_t i = 0; i < count; ++i) {
-    const origin_ancestor& each = record.ancestors[i];
-    out.ancestors.push_back({.pid = static_cast<pid_t>(each.pid),
-                             .start_ticks = boottime_ns_to_ticks(each.start_boottime_ns),
-                             .uid = each.uid,
-                             .comm = std::string(each.comm, strnlen(each.comm, sizeof each.comm)),
-                             .cgroup_id = each.cgroup_id,
-                             .level = each.level,
-                             .innermost_pid = static_cast<pid_t>(each.innermost_pid)});
+    const origin_process& each = record.ancestors[i];
+    out.origin.ancestors.push_back({.pid = static_cast<pid_t>(each.pid),
+                                    .start_ticks = boottime_ns_to_ticks(each.start_boottime_ns),
+                                    .uid = each.uid,
+                                    .comm = comm_of(each),
+                                    .cgroup_id = each.cgroup_id,
+                                    .level = each.level,
+                                    .innermost_pid = static_cast<pid_t>(each.innermost_pid)});
   }
-  return out;
 }
 
 bool read_subject(const proc::ProcReader& reader, pid_t pid, const Locate& locate, Subject& out) {

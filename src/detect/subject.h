@@ -57,8 +57,9 @@ struct EarlierDaemon {
   std::uint64_t canary_cgroup = 0;  // what happened in it was its own proof
 };
 
-// Of a record of the kernel side.
-Origin origin_of(const origin& record);
+// Of a record of the kernel side: who it was, and where it came from. Sets pid, start_ticks, ppid,
+// uid, comm, cgroup_id and origin.
+void read_origin(const origin& record, Subject& out);
 
 // Fills in the unit and origin.cgroup_v1 of a process whose /proc/PID/cgroup reads so. Any thread.
 using Locate = std::function<void(const std::string& proc_cgroup, Subject& out)>;

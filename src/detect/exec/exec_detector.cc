@@ -215,7 +215,7 @@ void ExecDetector::take_over(std::span<const std::byte> record, const EarlierDae
   const std::optional<ExecRecord> parsed = parse_exec_record(record);
   if (!parsed) return;
   const exec_event& event = parsed->event;
-  if (earlier.canary_cgroup != 0 && event.cgroup_id == earlier.canary_cgroup) return;
+  if (earlier.canary_cgroup != 0 && event.origin.self.cgroup_id == earlier.canary_cgroup) return;
   std::shared_ptr<const ExecRules> rules;
   {
     const std::lock_guard lock(mutex_);

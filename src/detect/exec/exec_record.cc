@@ -2,7 +2,6 @@
 
 #include <cstring>
 
-#include "base/clock.h"
 #include "proc/proc_reader.h"
 
 namespace cryptnono::detect {
@@ -32,23 +31,17 @@ Finding finding_of(const ExecRecord& record, std::shared_ptr<const ExecRules> ru
   const exec_event& event = record.event;
   Finding finding;
   finding.source = Source::kExec;
-  finding.pid = static_cast<pid_t>(event.pid);
-  finding.start_ticks = boottime_ns_to_ticks(event.start_boottime_ns);
+  read_origin(event.origin, finding);
   finding.unit = event.unit;
-  finding.cgroup_id = event.cgroup_id;
   finding.exec_ns = event.time_ns;
   if (event.verdict == EXEC_KILLED) finding.signal_ns = event.time_ns + event.signal_after_ns;
   finding.refused = (event.flags & EXEC_REFUSED) != 0;
-  finding.ppid = static_cast<pid_t>(event.ppid);
-  finding.uid = event.uid;
-  finding.comm.assign(event.comm, strnlen(event.comm, sizeof event.comm));
   finding.filename = record.filename;
   finding.path = record.path;
   finding.argv = record.argv;
   finding.argv_bytes = event.argv_bytes;
   finding.judgement.groups = event.groups;
   finding.judgement.rule = event.rule;
-  finding.origin = origin_of(event.origin);
   finding.spared = static_cast<container::Spared>(event.spared_why);
   finding.rules = std::move(rules);
   return finding;

@@ -21,11 +21,14 @@ TEST(ParseExecRecord, takes_the_three_texts_apart) {
   event.path_bytes = 3;
   event.argv_captured = 4;
   event.argv_bytes = 9;
-  event.pid = 12;
+  event.origin.self.pid = 12;
+  event.origin.self.cgroup_id = 77;
+  event.origin.ppid = 11;
   event.time_ns = 1000;
   event.signal_after_ns = 234;
   event.verdict = EXEC_KILLED;
-  std::memcpy(event.comm, "0123456789abcdef", sizeof event.comm);  // as long as it can be: no NUL
+  auto& comm = event.origin.self.comm;
+  std::memcpy(comm, "0123456789abcdef", sizeof comm);  // as long as it can be: no NUL
   const auto bytes = record(event, std::string_view("ab/cdx\0y\0", 9));
   const auto parsed = parse_exec_record(bytes);
   ASSERT_TRUE(parsed);
@@ -34,6 +37,8 @@ TEST(ParseExecRecord, takes_the_three_texts_apart) {
   EXPECT_EQ(parsed->argv, std::string_view("x\0y\0", 4));
   const Finding finding = finding_of(*parsed, nullptr);
   EXPECT_EQ(finding.pid, 12);
+  EXPECT_EQ(finding.ppid, 11);
+  EXPECT_EQ(finding.cgroup_id, 77U);
   EXPECT_EQ(finding.exec_ns, 1000U);
   EXPECT_EQ(finding.signal_ns, 1234U);
   EXPECT_EQ(finding.argv_bytes, 9U);

@@ -84,15 +84,9 @@ std::optional<FlowFinding> parse_flow_record(std::span<const std::byte> record) 
   out.refused = (event.flags & FLOW_REFUSED) != 0;
   out.time_ns = event.time_ns;
   if (event.verdict == FLOW_KILLED) out.signal_ns = event.time_ns + event.signal_after_ns;
-  out.pid = static_cast<pid_t>(event.pid);
-  out.start_ticks = boottime_ns_to_ticks(event.start_boottime_ns);
+  read_origin(event.origin, out);
   out.unit = event.unit;
-  out.cgroup_id = event.cgroup_id;
-  out.ppid = static_cast<pid_t>(event.ppid);
-  out.uid = event.uid;
-  out.comm.assign(event.comm, strnlen(event.comm, sizeof event.comm));
   out.argv_bytes = event.argv_bytes;
-  out.origin = origin_of(event.origin);
   out.spared = static_cast<container::Spared>(event.spared_why);
   std::copy_n(event.addr, out.destination.address.size(), out.destination.address.begin());
   out.destination.port = event.port;

@@ -49,7 +49,7 @@ TEST(CountedDestinationsTest, OnlyFailedCountsWhatFailedOrHasNotAnswered) {
 
 TEST(ParseFlowRecordTest, TakesTheRecordApart) {
   flow_event event{};
-  event.pid = 4;
+  event.origin.self.pid = 4;
   event.verdict = FLOW_KILLED;
   event.time_ns = 1000;
   event.signal_after_ns = 234;
