@@ -35,9 +35,7 @@ Result<void> execute_nothing() {
   return fail_errno("execveat of an empty file", errno);
 }
 
-}  // namespace
-
-Result<void> try_lsm() {
+Result<void> probe_lsm() {
   auto probe = TRY(Skeleton<lsm_probe_bpf>::open());
   if (auto loaded = probe.load(); !loaded)
     return tl::unexpected(with_context("BPF LSM", std::move(loaded).error()));
@@ -47,6 +45,13 @@ Result<void> try_lsm() {
   if (probe->bss->called != 0) return {};
   TRY(std::move(executed));
   return fail("BPF LSM is not active: bpf is not in the kernel's lsm=");
+}
+
+}  // namespace
+
+Result<void> try_lsm() {
+  static const Result<void> tried = probe_lsm();
+  return tried;
 }
 
 Result<std::uint64_t> page_offset_base_address() {

@@ -9,7 +9,7 @@ namespace cryptnono::kernel {
 
 // Tries: loads and attaches a program, executes a file that is none, and looks whether the program
 // was called. Errors, with the reason: it is refused, or attached and never called. Takes some
-// milliseconds where it succeeds. Any thread.
+// milliseconds once: the first answer is the one of this process. Any thread.
 Result<void> try_lsm();
 
 // Where the kernel keeps the virtual address of physical address 0 (bpf/lib/page_walk.bpf.h).
