@@ -19,6 +19,8 @@ import threading
 import time
 import urllib.request
 
+import bpf_stats
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(sys.argv[1]).resolve()
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "15"))
@@ -118,20 +120,8 @@ def per_exec_us(runs, victim, arguments, procs):
 
 
 def bpf_ns(runs, victim, arguments, procs):
-    def total():
-        out = subprocess.run(["bpftool", "-j", "prog", "show", "name", "exec_match"], capture_output=True, text=True).stdout
-        shown = json.loads(out)
-        shown = shown if isinstance(shown, dict) else shown[-1]
-        return shown.get("run_time_ns", 0), shown.get("run_cnt", 0)
-    switch = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
-    switch.write_text("1")
-    try:
-        before = total()
-        storm(runs, victim, arguments, procs)
-        after = total()
-    finally:
-        switch.write_text("0")
-    return (after[0] - before[0]) / max(1, after[1] - before[1])
+    took, times = bpf_stats.during(["exec_match"], lambda: storm(runs, victim, arguments, procs))["exec_match"]
+    return took / max(1, times)
 
 
 def exec_cost(inside, outside):

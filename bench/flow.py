@@ -1,11 +1,12 @@
 """tcpflowkiller: what a connect costs, and what a million bans cost."""
 import json
 import os
-import pathlib
 import random
 import statistics
 import subprocess
 import time
+
+import bpf_stats
 
 BANS = int(os.environ.get("BENCH_BANS", "1000000"))
 CONNECTS = 10000
@@ -76,17 +77,7 @@ class Bench:
 
     def bpf_ns(self, where):
         """Of all programs, for one connect and close."""
-        def total():
-            shown = json.loads(subprocess.run(["bpftool", "-j", "prog", "show"], capture_output=True, text=True).stdout)
-            return sum(p.get("run_time_ns", 0) for p in shown if p.get("name") in PROGRAMS)
-        switch = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
-        switch.write_text("1")
-        try:
-            before = total()
-            self.connect_ns(where)
-            return (total() - before) / CONNECTS
-        finally:
-            switch.write_text("0")
+        return sum(took for took, _ in bpf_stats.during(PROGRAMS, lambda: self.connect_ns(where)).values()) / CONNECTS
 
     def million(self):
         starts, reloads = [], []

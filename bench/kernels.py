@@ -11,31 +11,16 @@ import subprocess
 import sys
 import tempfile
 
+import bpf_stats
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 EXECS = 2000
 LINE = "--output /home/jovyan/work/notebook.ipynb -m ipykernel_launcher --debug=false " * 3
-SWITCH = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
-
-
-def run_totals(names):
-    """{name: ns that the programs of this name have run, summed over all that are loaded}."""
-    out = dict.fromkeys(names, 0)
-    for each in json.loads(subprocess.run(["bpftool", "-j", "prog", "show"], capture_output=True, text=True, check=True).stdout):
-        if (name := each.get("name")) in out:
-            out[name] += each.get("run_time_ns", 0)
-    return out
 
 
 def ns_per_exec(names, storm):
     """{name: ns that its programs took per exec of this storm}. The machine has one daemon then."""
-    SWITCH.write_text("1")
-    try:
-        before = run_totals(names)
-        storm()
-        after = run_totals(names)
-    finally:
-        SWITCH.write_text("0")
-    return {name: (after[name] - before[name]) / EXECS for name in names}
+    return {name: took / EXECS for name, (took, _) in bpf_stats.during(names, storm).items()}
 
 
 def storm(build, procs):
@@ -81,11 +66,8 @@ def run(report, build, inside, daemon, rounds):
 def lsm(report, build, rounds):
     sys.path.insert(0, str(ROOT / "tests/kernels"))
     import machine
-    if not shutil.which("qemu-system-x86_64"):
-        print("kernels.lsm: skipped, qemu-system-x86_64 is not installed")
-        return
     try:
-        kernel, disk = machine.kernel("6.1"), machine.root_disk()
+        made_of = machine.emulator(), machine.kernel("6.1"), machine.root_disk()
     except machine.NoMirror as error:
         print(f"kernels.lsm: skipped, {error}")
         return
@@ -93,9 +75,10 @@ def lsm(report, build, rounds):
         payload = pathlib.Path(directory) / "payload"
         payload.mkdir()
         machine.fill_payload(payload, build, tests=False)
-        shutil.copy(__file__, payload)
+        for each in (__file__, bpf_stats.__file__):
+            shutil.copy(each, payload)
         (payload / "guest").write_text(f"exec python3 kernels.py {rounds}\n")
-        result = machine.run(kernel, disk, payload, pathlib.Path(directory) / "machine", "lsm=lockdown,capability,yama,bpf", 15)
+        result = machine.run(*made_of, payload, pathlib.Path(directory) / "machine", "lsm=lockdown,capability,yama,bpf", 15)
         if result.status != 0:
             raise SystemExit(f"kernels.lsm: {result.console[-2000:]}\n{result.output}")
         measured = json.loads((result.files / "measured.json").read_text())

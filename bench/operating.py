@@ -11,6 +11,8 @@ import subprocess
 import time
 import urllib.request
 
+import bpf_stats
+
 SCRAPES = 500
 WATCHED_S = 20
 CALLS = 500
@@ -104,22 +106,18 @@ class Bench:
 
         Tens of nanoseconds: so it is the shortest call in which a program runs once (connect() of a UDP socket; a switch to another
         process), thousands of times each with and without, in turn, and the fastest tenth of these turns."""
-        switch = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
         with self.daemon(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, self.neighbour():
             calls = {"connect": lambda: udp.connect(("127.0.0.2", 9)), "switch": os.sched_yield}
             for name, call in calls.items():
-                times = {"0": [], "1": []}
+                times = {False: [], True: []}
                 for _ in range(self.rounds * 20):
-                    for state, values in times.items():
-                        switch.write_text(state)
-                        try:
+                    for on, values in times.items():
+                        with bpf_stats.counting(on):
                             begin = time.perf_counter_ns()
                             for _ in range(CALLS):
                                 call()
                             values.append((time.perf_counter_ns() - begin) / CALLS)
-                        finally:
-                            switch.write_text("0")
-                without, within = (statistics.quantiles(times[state], n=10)[0] for state in ("0", "1"))
+                without, within = (statistics.quantiles(times[on], n=10)[0] for on in (False, True))
                 self.report(f"operator.statistics.added_ns.{name}", within - without, "ns")
 
     @contextlib.contextmanager

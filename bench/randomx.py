@@ -2,7 +2,6 @@
 
 BENCH_RANDOMX_RUNS: runs of each kind (50). BENCH_HONEST_SECONDS: how long each honest program runs (600).
 """
-import json
 import os
 import pathlib
 import shutil
@@ -12,6 +11,7 @@ import threading
 import time
 import urllib.request
 
+import bpf_stats
 from honest import missing_tools
 
 RUNS = int(os.environ.get("BENCH_RANDOMX_RUNS", "50"))
@@ -189,15 +189,8 @@ class Bench:
         self.report("randomx.switch_ns.without", statistics.median(bare), "ns", samples=bare)
         self.report("randomx.switch_cost_pct", statistics.median(ratios), "%", samples=ratios)
         daemon, _ = self.daemon()
-        switch = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
-        switch.write_text("1")
-        try:
-            measure()
-            shown = json.loads(subprocess.run(["bpftool", "-j", "prog", "show", "name", "fpu_sample"], capture_output=True, text=True).stdout)
-            shown = shown if isinstance(shown, dict) else shown[-1]
-            self.report("randomx.bpf_ns", shown["run_time_ns"] / max(1, shown["run_cnt"]), "ns")
-        finally:
-            switch.write_text("0")
+        took, times = bpf_stats.during(["fpu_sample"], measure)["fpu_sample"]
+        self.report("randomx.bpf_ns", took / max(1, times), "ns")
         daemon.stop()
 
 
