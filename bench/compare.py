@@ -25,10 +25,8 @@ def settings():
 
 def measured(build, work, rules):
     """What predecessor/measure.py wrote; or the reason why there is nothing."""
-    if not shutil.which("qemu-system-x86_64"):
-        return "qemu-system-x86_64 is not installed"
     try:
-        kernel = machine.kernel(KERNEL)
+        emulator, kernel = machine.emulator(), machine.kernel(KERNEL)
         headers = f"linux-headers-{(kernel / 'release').read_text().strip()}"
         disk = machine.root_disk(name="predecessor", packages=["python3-bpfcc", "python3-ahocorasick", "bpftrace", headers])
     except machine.NoMirror as error:
@@ -40,7 +38,7 @@ def measured(build, work, rules):
     (payload / "rules.json").write_text(json.dumps({"bannedCommandStrings": rules}))
     chosen = settings()
     (payload / "guest").write_text(f"exec python3 predecessor/measure.py {chosen['ROUNDS']} {chosen['EXECS']} {chosen['RANDOMX_S']}\n")
-    result = machine.run(kernel, disk, payload, work / "machine", minutes=TIMEOUT_MINUTES, memory=MEMORY_MIB)
+    result = machine.run(emulator, kernel, disk, payload, work / "machine", minutes=TIMEOUT_MINUTES, memory=MEMORY_MIB)
     if result.status != 0:
         logs = "".join(f"\n--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in result.files.glob("*.log"))
         raise SystemExit(f"compare: {result.console[-2000:]}\n{result.output}{logs}")

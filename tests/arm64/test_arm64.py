@@ -50,16 +50,14 @@ def payload(directory):
 @pytest.fixture(scope="module", params=KERNELS)
 def guest(request, tmp_path_factory):
     """A machine that has run everything, and ended."""
-    if not shutil.which("qemu-system-aarch64"):
-        pytest.skip("qemu-system-aarch64 is not installed (scripts/install_packages arm64)")
     if not (CROSS / "image/cryptnono").exists() or not (CROSS / "victims/round_modes").exists():
         pytest.skip("build/arm64 has not been built (tests/arm64/run)")
     try:
-        kernel, disk = machine.kernel(request.param, "arm64"), machine.root_disk("arm64")
+        emulator, kernel, disk = machine.emulator("arm64"), machine.kernel(request.param, "arm64"), machine.root_disk("arm64")
     except machine.NoMirror as error:
         pytest.skip(str(error))
     work = tmp_path_factory.mktemp("arm64")
-    result = machine.run(kernel, disk, payload(work / "payload"), work / "machine", minutes=MINUTES, memory=MEMORY_MIB, arch="arm64")
+    result = machine.run(emulator, kernel, disk, payload(work / "payload"), work / "machine", minutes=MINUTES, memory=MEMORY_MIB, arch="arm64")
     assert result.status is not None, f"it never came to its end:\n{result.console[-4000:]}\n{result.output}"
     RESULTS.mkdir(parents=True, exist_ok=True)
     for path in result.files.glob("*.xml"):

@@ -5,9 +5,13 @@ tests/deb/guest runs in there, once, and says what held; each test here looks up
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
-from conftest import BUILD, HERE, WORK, run
+from conftest import BUILD, HERE, ROOT, WORK, run
+
+sys.path.insert(0, str(ROOT / "tests/kernels"))
+import machine  # noqa: E402
 
 MINUTES = 12  # two, on a machine that does nothing else
 CHECKS = re.findall(r"^\s*check ([a-z-]+) ", (HERE / "guest").read_text(), re.M)
@@ -34,10 +38,12 @@ def payload(package, old_package, tmp_path_factory):
 @pytest.fixture(scope="session")
 def said(base, payload):
     """All that the machine said on its console."""
-    if not shutil.which("qemu-system-x86_64"):
-        pytest.skip("qemu-system-x86_64 is missing: scripts/install_packages deb")
+    try:
+        emulator = machine.emulator()
+    except machine.NoMirror as error:
+        pytest.skip(str(error))
     log = WORK / "machine.log"
-    command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024", "-nodefaults", "-nographic",
+    command = [*emulator, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024", "-nodefaults", "-nographic",
                "-serial", "stdio", "-no-reboot", "-device", "virtio-rng-pci", "-kernel", base / "vmlinuz", "-initrd", base / "initrd.img",
                "-append", "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0",
                "-drive", f"file={base}/disk,if=virtio,format=raw,snapshot=on", "-drive", f"file={payload},if=virtio,format=raw,readonly=on"]

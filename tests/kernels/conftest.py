@@ -1,6 +1,5 @@
 """Runs the guests before the tests are collected: each test of a guest is one here, and which there are is known only then."""
 import os
-import shutil
 import sys
 
 import machine
@@ -14,17 +13,14 @@ def pytest_sessionstart(session):
         session.config.guests = matrix.chosen()
         return
     guests = matrix.chosen()
-    if not shutil.which("qemu-system-x86_64"):
-        session.config.no_guests = "qemu-system-x86_64 is missing: scripts/install_packages kernels"
-        return
     if len(guests) < len(matrix.table()):
         print(f"NARROWED by CRYPTNONO_GUESTS to {', '.join(guest.name for guest in guests)}", file=sys.stderr)
     try:
-        kernels, disk = matrix.fetch(guests)
+        made_of = matrix.fetch(guests)
     except machine.NoMirror as error:
         session.config.no_guests = str(error)
         return
-    matrix.run(guests, kernels, disk)
+    matrix.run(guests, *made_of)
     session.config.guests = guests
 
 

@@ -22,6 +22,7 @@ SUITES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie", "newest": "si
 PACKAGES = """bash coreutils mount libc-bin dash sed grep gawk findutils tar gzip util-linux procps iproute2 kmod hostname python3 python3-pytest python3-yaml strace bpftool
     libbpf1 libelf1 libyaml-0-2 libre2-9 libcurl4 libprometheus-cpp-core1.0 libprotobuf-lite32 libnghttp2-14 libsodium23 libssl3 libfmt9 librandomx-dev ca-certificates age""".split()
 OF_ARCHITECTURE = {"amd64": ["libc6-i386"], "arm64": []}
+EMULATORS = {"amd64": ("qemu-system-x86", "qemu-system-x86_64"), "arm64": ("qemu-system-arm", "qemu-system-aarch64")}
 
 
 class NoMirror(Exception):
@@ -61,18 +62,32 @@ def root_disk(arch="amd64", name="root", packages=()):
     return directory / "disk"
 
 
-def run(kernel_dir, disk, payload, work, append="", minutes=10, memory=1536, cpus=2, arch="amd64", image=None):
-    """Starts a machine; `payload` is a directory with the script `guest`, `work` one for this machine's disks and its log; `image`: another
-    file than the directory's kernel."""
+def emulator(arch="amd64"):
+    """The words that start QEMU, trixie's, for machines of an architecture.
+
+    Bookworm's, 7.2, may translate code while another CPU's thread patches it, as a kernel does whenever a static key or a tracepoint is
+    switched; the kernel then dies of the breakpoint that stands there in between ("Oops: int3"). Switching kernel.sched_schedstats on and off
+    beside execs shows it within a minute; 10.0 does not. One thread for all CPUs would help too, and takes more than twice as long."""
+    directory = STORE / f"emulator-{arch}"
+    package, binary = EMULATORS[arch]
+    fetch("emulator", directory, package)
+    root = directory / "root"
+    [loader] = root.glob("usr/lib*/ld-linux-*")
+    libraries = ":".join(str(each) for each in root.glob("usr/lib/*-linux-gnu"))
+    return [loader, "--library-path", libraries, root / "usr/bin" / binary, "-L", root / "usr/share/qemu", "-L", root / "usr/share/seabios"]
+
+
+def run(emulator_words, kernel_dir, disk, payload, work, append="", minutes=10, memory=1536, cpus=2, arch="amd64", image=None):
+    """Starts a machine of that emulator(arch); `payload` is a directory with the script `guest`, `work` one for this machine's disks and its
+    log; `image`: another file than the directory's kernel."""
     work.mkdir(parents=True, exist_ok=True)
     subprocess.run(["tar", "-C", payload, "--hard-dereference", "-cf", work / "payload.tar", "."], check=True)
     results = work / "results.tar"
     with open(results, "wb") as out:
         out.truncate(64 << 20)
-    emulator = {"amd64": ["qemu-system-x86_64", "-cpu", "max", "-device", "virtio-rng-pci"],
-                "arm64": ["qemu-system-aarch64", "-machine", "virt", "-cpu", "max,pauth-impdef=on", "-device", "virtio-rng-pci"]}[arch]
+    kind = {"amd64": ["-cpu", "max"], "arm64": ["-machine", "virt", "-cpu", "max,pauth-impdef=on"]}[arch]
     console = {"amd64": "ttyS0", "arm64": "ttyAMA0"}[arch]
-    command = [*emulator, "-accel", "tcg,thread=multi", "-smp", str(cpus), "-m", str(memory), "-nodefaults", "-nographic", "-serial", "stdio",
+    command = [*emulator_words, *kind, "-device", "virtio-rng-pci", "-accel", "tcg,thread=multi", "-smp", str(cpus), "-m", str(memory), "-nodefaults", "-nographic", "-serial", "stdio",
                "-no-reboot", "-kernel", image or kernel_dir / "vmlinuz", "-initrd", kernel_dir / "initrd",
                "-append", f"console={console} quiet panic=-1 {FASTER} {append}",
                "-drive", f"file={disk},if=virtio,format=raw,readonly=on", "-drive", f"file={work}/payload.tar,if=virtio,format=raw,readonly=on",
@@ -122,7 +137,7 @@ def main():
         for each in given.file:
             (shutil.copytree if each.is_dir() else shutil.copy)(each, payload / each.name)
         (payload / "guest").write_text("export CRYPTNONO_BUILD=$PWD CRYPTNONO_BIN=$PWD/cryptnono\n" + " ".join(given.command) + "\n")
-        result = run(kernel(given.kernel), root_disk(), payload, pathlib.Path(directory) / "work", " ".join(given.append), given.minutes)
+        result = run(emulator(), kernel(given.kernel), root_disk(), payload, pathlib.Path(directory) / "work", " ".join(given.append), given.minutes)
     sys.stderr.write(result.console if result.status is None else "".join(line for line in result.console.splitlines(True) if "GUEST" in line))
     sys.stdout.write(result.output)
     return 1 if result.status is None else result.status

@@ -50,7 +50,7 @@ class Guest:
     doctor: dict = dataclasses.field(default_factory=dict)
     run: dict | None = None
     demo: dict | None = None
-    minutes: float = 60 if MORE else 25
+    minutes: float = 60 if MORE else 35
 
     @property
     def files(self):
@@ -130,7 +130,7 @@ def settings(guest):
             f"LIMIT={int(guest.minutes * 60 * 0.8)}\n")
 
 
-def start(guest, kernel, disk, payload):
+def start(guest, emulator, kernel, disk, payload):
     """Runs its machine to the end; what it left is in guest.files."""
     work = RESULTS / guest.name
     with tempfile.TemporaryDirectory(prefix="guest-", dir=machine.STORE) as directory:
@@ -142,18 +142,18 @@ def start(guest, kernel, disk, payload):
         if not guest.btf:
             image = pathlib.Path(directory) / "vmlinux"
             subprocess.run([HERE / "without_btf", kernel / "vmlinuz", image], check=True)
-        return machine.run(kernel, disk, own, work, f"cgroups={guest.cgroups} {guest.append}", guest.minutes, image=image)
+        return machine.run(emulator, kernel, disk, own, work, f"cgroups={guest.cgroups} {guest.append}", guest.minutes, image=image)
 
 
 def fetch(guests):
-    """({name: directory} of the guests' kernels, their root disk). Errors: those of machine.fetch."""
+    """(the emulator, {name: directory} of the guests' kernels, their root disk). Errors: those of machine.fetch."""
     names = list(dict.fromkeys(guest.kernel for guest in guests))
     with concurrent.futures.ThreadPoolExecutor() as pool:  # each has a directory, and an apt, of its own
-        disk = pool.submit(machine.root_disk)
-        return dict(zip(names, pool.map(machine.kernel, names))), disk.result()
+        disk, emulator = pool.submit(machine.root_disk), pool.submit(machine.emulator)
+        return emulator.result(), dict(zip(names, pool.map(machine.kernel, names))), disk.result()
 
 
-def run(guests, kernels, disk):
+def run(guests, emulator, kernels, disk):
     """Runs the guests, some at a time, and tells on stderr how it goes. OSError or CalledProcessError: a machine cannot be made."""
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True)
@@ -168,11 +168,11 @@ def run(guests, kernels, disk):
         say(guest, "starts")
         since = time.monotonic()
         try:
-            result = start(guest, kernels[guest.kernel], disk, payload)
+            result = start(guest, emulator, kernels[guest.kernel], disk, payload)
             if result.status is None and "GUEST" not in result.console:
                 # A kernel that panics over a timer of the emulated machine, on a busy one: nothing of ours has run yet.
                 say(guest, "did not come up, starts again: " + " ".join(result.console.split()[-30:]))
-                result = start(guest, kernels[guest.kernel], disk, payload)
+                result = start(guest, emulator, kernels[guest.kernel], disk, payload)
         except (OSError, subprocess.CalledProcessError) as error:  # costs this guest alone, which then fails
             say(guest, f"could not be started: {error}")
             return

@@ -5,7 +5,6 @@ It has nothing that moves with a patch level, so that Debian's updates do not ch
 import re
 
 import machine
-import matrix
 import yaml
 
 FILE = machine.ROOT / "docs/kernels.md"
