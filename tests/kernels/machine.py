@@ -67,7 +67,7 @@ def emulator(arch="amd64"):
 
     Bookworm's, 7.2, may translate code while another CPU's thread patches it, as a kernel does whenever a static key or a tracepoint is
     switched; the kernel then dies of the breakpoint that stands there in between ("Oops: int3"). Switching kernel.sched_schedstats on and off
-    beside execs shows it within a minute; 10.0 does not. One thread for all CPUs would help too, and takes more than twice as long."""
+    beside execs shows it within a minute; 10.0 does not. With one thread for all CPUs they would run in turns, as on no node."""
     directory = STORE / f"emulator-{arch}"
     package, binary = EMULATORS[arch]
     fetch("emulator", directory, package)
