@@ -114,26 +114,9 @@ struct {
 	__type(value, struct exec_scratch);
 } scratches SEC(".maps");
 
-static __always_inline struct path_buffer *path_of(__u32 slot)
-{
-	struct exec_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
-
-	return scratch ? &scratch->path : NULL;
-}
-
-static __always_inline struct origin *origin_of(__u32 slot)
-{
-	struct exec_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
-
-	return scratch ? &scratch->event.origin : NULL;
-}
-
-static __always_inline struct origin_names *origin_names_of(__u32 slot)
-{
-	struct exec_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
-
-	return scratch ? &scratch->names : NULL;
-}
+SCRATCH_PART(struct exec_scratch, struct path_buffer, path_of, path)
+SCRATCH_PART(struct exec_scratch, struct origin, origin_of, event.origin)
+SCRATCH_PART(struct exec_scratch, struct origin_names, origin_names_of, names)
 
 static __always_inline void *match_page(const struct match_view *view, __u32 index)
 {

@@ -41,26 +41,9 @@ struct {
 	__type(value, struct flow_scratch);
 } scratches SEC(".maps");
 
-static __always_inline struct path_buffer *path_of(__u32 slot)
-{
-	struct flow_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
-
-	return scratch ? &scratch->path : NULL;
-}
-
-static __always_inline struct origin *origin_of(__u32 slot)
-{
-	struct flow_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
-
-	return scratch ? &scratch->event.origin : NULL;
-}
-
-static __always_inline struct origin_names *origin_names_of(__u32 slot)
-{
-	struct flow_scratch *scratch = bpf_map_lookup_elem(&scratches, &slot);
-
-	return scratch ? &scratch->names : NULL;
-}
+SCRATCH_PART(struct flow_scratch, struct path_buffer, path_of, path)
+SCRATCH_PART(struct flow_scratch, struct origin, origin_of, event.origin)
+SCRATCH_PART(struct flow_scratch, struct origin_names, origin_names_of, names)
 
 #define SCRATCH_TRIES 4
 

@@ -106,6 +106,15 @@ static int put_ancestor(__u32 index, struct ancestor_walk *walk)
 static __always_inline struct origin *origin_of(__u32 slot);
 static __always_inline struct origin_names *origin_names_of(__u32 slot);
 
+/* Such a function, and path.bpf.h's path_of(): a part of the value at this number of the including file's map
+ * `scratches`. */
+#define SCRATCH_PART(scratch_type, part_type, name, part)                       \
+	static __always_inline part_type *name(__u32 slot)                      \
+	{                                                                       \
+		scratch_type *scratch = bpf_map_lookup_elem(&scratches, &slot); \
+		return scratch ? &scratch->part : NULL;                         \
+	}
+
 /* Functions of their own, so that what one has on the stack is not there in the other. */
 SUBPROGRAM int put_processes(__u32 slot)
 {
