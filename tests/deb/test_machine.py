@@ -43,9 +43,9 @@ def said(base, payload):
     except machine.NoMirror as error:
         pytest.skip(str(error))
     log = WORK / "machine.log"
-    command = [*emulator, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024", "-nodefaults", "-nographic",
+    command = [*emulator, "-smp", "2", "-m", "1024", "-nodefaults", "-nographic",
                "-serial", "stdio", "-no-reboot", "-device", "virtio-rng-pci", "-kernel", base / "vmlinuz", "-initrd", base / "initrd.img",
-               "-append", "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0",
+               "-append", f"root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0 {machine.FASTER}",
                "-drive", f"file={base}/disk,if=virtio,format=raw,snapshot=on", "-drive", f"file={payload},if=virtio,format=raw,readonly=on"]
     with open(log, "wb") as out:
         try:
