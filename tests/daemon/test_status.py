@@ -185,7 +185,7 @@ def test_details_are_told_to_whom_they_are_meant(daemon, spawn):
     kill_of(d.socket)
     body = get(d.port, "/status.json")[2]
     [kill] = json.loads(body)["kills"]  # a time may have the user's number in its digits
-    assert "secretive" not in body and B not in body and "uid" not in body and "details" not in kill and 4321 not in kill.values()
+    assert "secretive" not in body and B not in body and '"uid"' not in body and "details" not in kill and 4321 not in kill.values()
     assert status_of(d.socket)["kills"][0]["details"]["uid"] == 4321 and status_of(d.socket)["details"] is True
 
     d = daemon(f"bannedCommandStrings: [{B}]\nmetrics: {{details: loopback}}\n", metrics=True)
