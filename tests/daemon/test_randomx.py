@@ -55,13 +55,12 @@ def hogs(request):
         hog.wait()
 
 
-@pytest.mark.parametrize("options,limit", [([], 1), (["-i"], 1.5), (["-t", "2"], 1), (["-t", "2", "-i"], 1)],
-                         ids=["jit", "interpreter", "two-threads", "two-interpreters"])
-def test_half_of_all_miners_die_within_seconds(watched, spawn, options, limit):
-    """One interpreting thread, on a slow processor, keeps a mode for several samples in a row, which then say less: there one of ten lives
-    longer than a second, and so did once the median of three. `make bench` has the distributions."""
-    times = [death_s(*start(spawn, [MINER, *options, seconds(20)])) for _ in range(7)]
-    assert sorted(times)[3] < limit and max(times) < 10, times
+@pytest.mark.parametrize("options", [[], ["-i"], ["-t", "2"], ["-t", "2", "-i"]], ids=["jit", "interpreter", "two-threads", "two-interpreters"])
+def test_randomx_dies_within_a_second(watched, spawn, options):
+    """The median of nine. One interpreting thread, on a slow processor, keeps a mode for several samples in a row, which then say less: there one
+    of ten lives longer, and so did once the median of three."""
+    times = [death_s(*start(spawn, [MINER, *options, seconds(20)])) for _ in range(9)]
+    assert sorted(times)[4] < 1, times
     line = watched.wait_for(action="killed", detector="monero")
     assert line["cmdline"].startswith(MINER) and line["exe"] == MINER
     assert line["samples"] >= 8 and "zero" in line["modes_flush_to_zero"] and line["seconds_since_first_sample"] < 5
