@@ -68,7 +68,7 @@ def root_disk(arch="amd64", name="root", packages=()):
 
 
 def emulator(arch="amd64"):
-    """The words that start QEMU, trixie's, for machines of an architecture, and choose their processor.
+    """The words that start QEMU, trixie's, for machines of an architecture: the processor, a console, a source of random numbers, nothing else.
 
     Bookworm's, 7.2, may translate code while another CPU's thread patches it, as a kernel does whenever a static key or a tracepoint is
     switched; the kernel then dies of the breakpoint that stands there in between ("Oops: int3"). Switching kernel.sched_schedstats on and off
@@ -80,7 +80,17 @@ def emulator(arch="amd64"):
     [loader] = root.glob("usr/lib*/ld-linux-*")
     libraries = ":".join(str(each) for each in root.glob("usr/lib/*-linux-gnu"))
     return [loader, "--library-path", libraries, root / "usr/bin" / binary, "-L", root / "usr/share/qemu", "-L", root / "usr/share/seabios",
-            "-accel", "tcg,thread=multi", *PROCESSORS[arch]]
+            "-accel", "tcg,thread=multi", *PROCESSORS[arch], "-nodefaults", "-nographic", "-serial", "stdio", "-no-reboot", "-device", "virtio-rng-pci"]
+
+
+def boot(command, log, minutes):
+    """Runs a machine, whose console goes into the file `log`, to its end, or until its time is up."""
+    with open(log, "wb") as out:
+        try:
+            subprocess.run([str(each) for each in command], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, timeout=minutes * 60,
+                           check=False)
+        except subprocess.TimeoutExpired:
+            out.write(f"\nnot done after {minutes} minutes\n".encode())
 
 
 def run(emulator_words, kernel_dir, disk, payload, work, append="", minutes=10, memory=1536, cpus=2, arch="amd64", image=None):
@@ -92,18 +102,12 @@ def run(emulator_words, kernel_dir, disk, payload, work, append="", minutes=10, 
     with open(results, "wb") as out:
         out.truncate(64 << 20)
     console = {"amd64": "ttyS0", "arm64": "ttyAMA0"}[arch]
-    command = [*emulator_words, "-device", "virtio-rng-pci", "-smp", str(cpus), "-m", str(memory), "-nodefaults", "-nographic", "-serial", "stdio",
-               "-no-reboot", "-kernel", image or kernel_dir / "vmlinuz", "-initrd", kernel_dir / "initrd",
+    command = [*emulator_words, "-smp", str(cpus), "-m", str(memory), "-kernel", image or kernel_dir / "vmlinuz", "-initrd", kernel_dir / "initrd",
                "-append", f"console={console} quiet panic=-1 {FASTER} {append}",
                "-drive", f"file={disk},if=virtio,format=raw,readonly=on", "-drive", f"file={work}/payload.tar,if=virtio,format=raw,readonly=on",
                "-drive", f"file={results},if=virtio,format=raw"]
     log = work / "console"
-    with open(log, "wb") as out:
-        try:
-            subprocess.run([str(each) for each in command], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, timeout=minutes * 60,
-                           check=False)
-        except subprocess.TimeoutExpired:
-            out.write(f"\nnot done after {minutes} minutes\n".encode())
+    boot(command, log, minutes)
     files = work / "results"
     shutil.rmtree(files, ignore_errors=True)
     files.mkdir()
